@@ -1,0 +1,474 @@
+"""Drafts become events: the one way into the store.
+
+Theory of operation. A batch (some lines of one file) is stored in one transaction: events, bodies, sightings,
+roll-ups, folds, sessions and the file's cursor. Whatever kills the process, the store is before or after a batch.
+
+A draft's `key` decides whether it is new. A known key is merged, and every merge is commutative, associative and
+idempotent, so the order in which files are read, and how often, does not matter:
+
+    cost rows       the heaviest record gives the usage, the earliest time stands, `model.request.judge` decides which
+                    rows of one request count; every record is kept in `sightings`
+    ownership       a row shown by several sessions belongs to the one whose record is not a copy and whose transcript
+                    begins first (`Session.owner_rank`)
+    tool results    known values fill unknown ones; payload keys are united
+    other rows      the same record again: nothing to do
+
+Whatever counts in a total goes through `_book`, which turns the difference before/after into roll-up increments.
+New events of a session are folded at once; a session whose old events changed is folded again from its events.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from sqlite3 import Connection
+
+import msgspec
+
+from kaizen.capture import ledger as ledgers
+from kaizen.capture.payload import pack, unpack
+from kaizen.capture.tail import Batch, Parsed
+from kaizen.derive import fold as folds
+from kaizen.derive.facts import extract
+from kaizen.model.event import Draft, SessionDraft
+from kaizen.model.request import REPLAY, Request, absorb, judge
+from kaizen.model.usage import Usage
+from kaizen.pricing import PriceBook, cost_pusd
+from kaizen.store import derived, events, files, requests, sessions, usage
+from kaizen.store.open import transaction
+from kaizen.store.sessions import Session
+
+MAX_CACHED_SESSIONS = 2_000
+_FIRST_WINS = ("workspace_id", "branch", "start_commit", "parent_host_id", "relation", "parent_call_id", "agent_version")
+
+
+class Ingest:
+    """Writes batches into one store. Not for use by two threads. `root_of` maps a workspace path to its repository."""
+
+    def __init__(self, db: Connection, prices: PriceBook, root_of: Callable[[str], str]) -> None:
+        self._db, self._prices, self._root_of = db, prices, root_of
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._by_id: dict[int, Session] = {}
+        self._folds: dict[int, folds.State] = {}
+        self._paths: dict[int | None, str] = {None: ""}
+        self._workspaces: dict[str, int] = {}
+        self.new_events = 0
+
+    def store(self, batch: Batch, agent: str) -> None:
+        """One transaction. On any error nothing of the batch is stored."""
+        self._agent = agent
+        self._origin_ms, self._path = batch.origin_ms, batch.cursor.path
+        self._touched: set[int] = set()
+        self._refold: set[int] = set()
+        self._seen: dict[int, list[folds.Seen]] = defaultdict(list)
+        self._quarters: dict[tuple[int, int, str, str], list[int]] = {}
+        self._session_sums: dict[tuple[int, str], list[int]] = {}
+        before = self.new_events
+        try:
+            with transaction(self._db) as rev:
+                self._rev = rev
+                self._file_id = self._put_file(batch)
+                if batch.replaces:
+                    self._void()
+                for draft in batch.sessions:
+                    self._session_facts(draft)
+                items = self._first_hand(batch.items) if agent == "cursor" else batch.items
+                self._requests([item for item in items if item.draft.kind == "cost"])
+                self._others([item for item in items if item.draft.kind != "cost"])
+                self._fold()
+                self._write_sums()
+                sessions.update(self._db, [self._by_id[one] for one in sorted(self._touched)], rev)
+        except BaseException:
+            self._forget()
+            self.new_events = before
+            raise
+        if len(self._sessions) > MAX_CACHED_SESSIONS:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._sessions.clear()
+        self._by_id.clear()
+        self._folds.clear()
+        self._workspaces.clear()
+
+    # Files
+
+    def _put_file(self, batch: Batch) -> int:
+        at = batch.cursor
+        return files.put(self._db, files.FileRow(
+            0, at.source, at.path, at.dev, at.inode, at.size, at.mtime_ns, at.offset, at.rest, at.head_hash,
+            at.tail_hash, at.state, ledgers.encode(batch.ledger)))
+
+    def _void(self) -> None:
+        """The file was rewritten: take back what it said; files that repeat some of it are read again."""
+        for session_id in events.sessions_of_file(self._db, self._file_id):
+            session = self._session_of(session_id)
+            for request in requests.of_session(self._db, session_id):
+                if request.file_id == self._file_id:
+                    self._book(request, session, -1)
+            self._refold.add(session_id)
+            self._touched.add(session_id)
+        files.rewind(self._db, events.files_sharing(self._db, self._file_id), ledgers.encode(ledgers.Ledger()))
+        events.delete_of_file(self._db, self._file_id)
+
+    # Sessions
+
+    def _session(self, host_id: str) -> Session:
+        found = self._sessions.get((self._agent, host_id))
+        if found is None:
+            found = (sessions.find(self._db, self._agent, host_id)
+                     or sessions.add(self._db, self._agent, host_id, self._rev))
+            self._sessions[self._agent, host_id] = self._by_id[found.id] = found
+        if found.id not in self._touched:
+            self._touched.add(found.id)
+            self._place(found)
+        return found
+
+    def _session_of(self, session_id: int) -> Session:
+        found = self._by_id.get(session_id)
+        if found is None:
+            found = sessions.by_id(self._db, session_id)
+            self._sessions[found.agent, found.host_id] = self._by_id[session_id] = found
+        self._touched.add(session_id)
+        return found
+
+    def _place(self, session: Session) -> None:
+        """Its transcript is the file named after it that begins first; of others, the first."""
+        def rank(path: str, origin_ms: int | None) -> tuple[bool, bool, int, str]:
+            return (session.host_id not in path, origin_ms is None, origin_ms or 0, path)
+
+        if not session.trace_path or rank(self._path, self._origin_ms) < rank(session.trace_path, session.origin_ms):
+            session.trace_path, session.origin_ms = self._path, self._origin_ms
+
+    def _session_facts(self, draft: SessionDraft) -> None:
+        session = self._session(draft.session)
+        if draft.workspace is not None and session.workspace_id is None:
+            self._set_workspace(session, draft.workspace)
+        for name, value in (("branch", draft.branch), ("start_commit", draft.commit), ("parent_host_id", draft.parent),
+                            ("relation", draft.relation), ("parent_call_id", draft.parent_call_id),
+                            ("agent_version", draft.agent_version)):
+            if value is not None and getattr(session, name) is None:
+                setattr(session, name, value)
+        for name, value in (("label", draft.label), ("model", draft.model)):
+            if value is not None:
+                setattr(session, name, value)
+        if draft.title is not None:
+            session.title, session.title_is_hosts = draft.title, True
+        self._span_time(session, draft.started_at_ms)
+        self._span_time(session, draft.ended_at_ms)
+
+    def _set_workspace(self, session: Session, path: str) -> None:
+        """Known late, its requests so far move to the workspace's roll-up."""
+        moved = [row for row in requests.of_session(self._db, session.id) if session.events]
+        for request in moved:
+            self._book(request, session, -1)
+        workspace_id = self._workspaces.get(path)
+        if workspace_id is None:
+            workspace_id = self._workspaces[path] = sessions.workspace(self._db, path, self._root_of(path))
+        session.workspace_id = workspace_id
+        for request in moved:
+            self._book(request, session, +1)
+
+    @staticmethod
+    def _span_time(session: Session, ts_ms: int | None) -> None:
+        if ts_ms is None:
+            return
+        if session.started_at_ms is None or ts_ms < session.started_at_ms:
+            session.started_at_ms = ts_ms
+        if session.ended_at_ms is None or ts_ms > session.ended_at_ms:
+            session.ended_at_ms = ts_ms
+
+    # Requests
+
+    def _requests(self, items: list[Parsed]) -> None:
+        if not items:
+            return
+        agent, db = self._agent, self._db
+        by_key: dict[str, Request] = {}
+        groups: dict[str, list[Request]] = defaultdict(list)
+        before: dict[str, Request] = {}
+        wanted = {item.draft.request or item.draft.key[4:] for item in items}
+        for row in requests.of_groups(db, agent, sorted(wanted)):
+            by_key[row.key] = row
+            before[row.key] = msgspec.structs.replace(row)
+            groups[row.request or row.key[4:]].append(row)
+        changed: set[str] = set()
+        fresh: list[Request] = []
+        owner: dict[str, Session] = {}
+        sightings: list[tuple[Request, int, int | None]] = []
+        for item in items:
+            draft = item.draft
+            session = self._session(draft.session)
+            offered = self._request(item, session)
+            row = by_key.get(draft.key)
+            if row is None:
+                row = by_key[draft.key] = offered
+                groups[draft.request or draft.key[4:]].append(row)
+                fresh.append(row)
+                owner[row.key] = session
+            else:
+                if absorb(row, offered):
+                    changed.add(row.key)
+                self._settle_owner(row, offered, session, changed)
+            sightings.append((row, item.at, draft.output_tokens))
+        for group in groups.values():
+            if len(group) > 1 or group[0].duplicate_of is not None:
+                for key, verdict in judge(group).items():
+                    if by_key[key].duplicate_of != verdict:
+                        by_key[key].duplicate_of = verdict
+                        changed.add(key)
+        first_id = events.reserve_ids(db, len(fresh)) if fresh else 0
+        rows: list[tuple[Request, int]] = []
+        for number, row in enumerate(fresh):
+            row.id = first_id + number
+            self._price(row)
+            session = self._session_of(row.session_id)
+            rows.append((row, self._next_seq(session)))
+            self._book(row, session, +1)
+            self._span_time(session, row.ts_ms)
+            if row.model is not None and row.ts_ms >= (session.ended_at_ms or 0):
+                session.model = row.model
+        requests.insert(db, agent, rows, self._rev)
+        self.new_events += len(rows)
+        updated = []
+        for key in sorted(changed):
+            old = before.get(key)
+            if old is None:
+                continue  # fresh in this batch: inserted as it now is
+            row = by_key[key]
+            self._price(row)
+            updated.append(row)
+            self._book(old, self._session_of(old.session_id), -1)
+            session = self._session_of(row.session_id)
+            if old.session_id != row.session_id:
+                requests.move(db, row, self._next_seq(session))
+                self._refold.update((old.session_id, row.session_id))
+            self._book(row, session, +1)
+            self._span_time(session, row.ts_ms)
+        requests.update(db, updated, self._rev)
+        requests.add_sightings(db, [(row.id, self._file_id, at, output) for row, at, output in sightings])
+
+    def _request(self, item: Parsed, session: Session) -> Request:
+        d = item.draft
+        return Request(
+            0, session.id, d.key, d.ts_ms or 0, item.ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
+            d.latency_ms, d.stop_reason, REPLAY if d.is_replay else None, d.is_copy, d.input_tokens, d.output_tokens,
+            d.reasoning_tokens, d.cache_read_tokens, d.cache_write_tokens, d.cache_write_1h_tokens,
+            d.web_search_requests, d.service_tier, d.speed, d.context_max_tokens, d.ttft_ms, d.retry_count,
+            d.reported_cost_usd_e6, None, None, d.flag, self._file_id, item.at)
+
+    def _settle_owner(self, row: Request, offered: Request, session: Session, changed: set[str]) -> None:
+        if row.session_id == session.id:
+            if row.is_copy and not offered.is_copy:
+                row.is_copy = False
+                changed.add(row.key)
+            return
+        holder = self._session_of(row.session_id)
+        if (offered.is_copy, *session.owner_rank()) < (row.is_copy, *holder.owner_rank()):
+            row.session_id, row.is_copy = session.id, offered.is_copy
+            changed.add(row.key)
+
+    def _price(self, row: Request) -> None:
+        if row.reported_cost_usd_e6 is not None:
+            row.cost_pusd, row.cost_source = row.reported_cost_usd_e6 * 1_000_000, "reported"
+            return
+        used = Usage(row.input_tokens, row.output_tokens, row.reasoning_tokens, row.cache_read_tokens,
+                     row.cache_write_tokens, row.cache_write_1h_tokens, row.web_search_requests or 0)
+        price = None if row.flag == "no_cache_split" else self._prices.match(row.model, ts_ms=row.ts_ms)
+        row.cost_pusd = cost_pusd(used, price, speed=row.speed, service_tier=row.service_tier)
+        row.cost_source = "unknown" if row.cost_pusd is None else "computed"
+
+    def _book(self, row: Request, session: Session, sign: int) -> None:
+        """Add or take back what a counted request contributes to the roll-ups."""
+        if row.duplicate_of is not None:
+            return
+        model = row.model or ""
+        amounts = (1, row.input_tokens or 0, row.output_tokens or 0, row.reasoning_tokens or 0,
+                   row.cache_read_tokens or 0, row.cache_write_tokens or 0, row.cache_write_1h_tokens or 0,
+                   row.cost_pusd or 0, row.cost_pusd is None)
+        for sums in (self._quarters.setdefault((row.ts_ms // usage.QUARTER_MS, session.workspace_id or 0,
+                                                session.agent, model), [0] * 9),
+                     self._session_sums.setdefault((session.id, model), [0] * 9)):
+            for place, amount in enumerate(amounts):
+                sums[place] += sign * amount
+
+    def _write_sums(self) -> None:
+        usage.add_by_quarter(self._db, {key: sums for key, sums in self._quarters.items() if any(sums)})
+        usage.add_by_session(self._db, {key: sums for key, sums in self._session_sums.items() if any(sums)})
+
+    # All other events
+
+    def _others(self, items: list[Parsed]) -> None:
+        if not items:
+            return
+        known = events.known(self._db, self._agent, [item.draft.key for item in items])
+        fresh: dict[str, Parsed] = {}
+        for item in items:
+            there = known.get(item.draft.key)
+            if there is not None:
+                self._merge(there, item)
+            elif item.draft.key in fresh:
+                _unite(fresh[item.draft.key], item)
+            else:
+                fresh[item.draft.key] = item
+        if not fresh:
+            return
+        event_id = events.reserve_ids(self._db, len(fresh))
+        rows, bodies = [], []
+        for item in fresh.values():
+            d = item.draft
+            session = self._session(d.session)
+            seq = self._next_seq(session)
+            ts_ms = d.ts_ms or 0
+            rows.append((event_id, session.id, seq, self._agent, d.key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
+                         d.call_id, d.request, d.model, d.is_error, d.is_sidechain, d.latency_ms, d.stop_reason,
+                         d.retry_count, d.is_copy, d.flag, self._file_id, item.at, self._rev))
+            if item.body is not None:
+                bodies.append((event_id, item.codec, item.body))
+            self._span_time(session, ts_ms)
+            self._seen[session.id].append(_seen(seq, item))
+            event_id += 1
+        events.insert(self._db, rows)
+        events.put_bodies(self._db, bodies)
+        self.new_events += len(rows)
+
+    def _merge(self, there: events.Known, item: Parsed) -> None:
+        """Another record of an event we have."""
+        draft = item.draft
+        session = self._session(draft.session)
+        if there.session_id != session.id:
+            holder = self._session_of(there.session_id)
+            if (draft.is_copy, *session.owner_rank()) < (there.is_copy, *holder.owner_rank()):
+                events.move(self._db, there.id, session.id, self._next_seq(session), draft.is_copy, self._rev)
+                self._refold.update((there.session_id, session.id))
+                there.session_id = session.id
+            return
+        if there.kind != "tool_result":
+            return
+        is_error = draft.is_error if there.is_error is None else bool(there.is_error or draft.is_error)
+        latency = draft.latency_ms if there.latency_ms is None else there.latency_ms
+        body_changed = item.body is not None and self._unite_body(there.id, item)
+        if body_changed or (is_error, latency) != (there.is_error, there.latency_ms):
+            there.is_error, there.latency_ms = is_error, latency
+            events.update_result(self._db, there.id, is_error, latency, self._rev)
+            self._refold.add(session.id)
+
+    def _unite_body(self, event_id: int, item: Parsed) -> bool:
+        stored = events.body(self._db, event_id)
+        if item.body is None or stored == (item.codec, item.body):
+            return False
+        old = unpack(*stored) if stored else {}
+        united = {**unpack(item.codec, item.body), **old}
+        if united == old:
+            return False
+        events.put_bodies(self._db, [(event_id, *pack(united))])
+        return True
+
+    def _first_hand(self, items: list[Parsed]) -> list[Parsed]:
+        """Of conversations told by several stores keep only the best one's rows: plain keys, then alt1:, alt2:, ..."""
+        tiers: dict[str, int] = {}
+        for item in items:
+            if item.draft.kind != "cost":
+                tier = _tier(item.draft.key)
+                tiers[item.draft.session] = min(tier, tiers.get(item.draft.session, tier))
+        for host_id, tier in tiers.items():
+            session = self._session(host_id)
+            stored = events.alternates(self._db, session.id)
+            if events.has_first_hand(self._db, session.id):
+                tiers[host_id] = 0
+            elif stored:
+                tiers[host_id] = min(tier, *(_tier(key) for _, key in stored))
+            if worse := [event_id for event_id, key in stored if _tier(key) > tiers[host_id]]:
+                events.delete(self._db, worse)
+                self._refold.add(session.id)
+        return [item for item in items
+                if item.draft.kind == "cost" or _tier(item.draft.key) == tiers[item.draft.session]]
+
+    def _next_seq(self, session: Session) -> int:
+        session.next_seq += 1
+        session.events += 1
+        return session.next_seq - 1
+
+    # Folds
+
+    def _fold(self) -> None:
+        for session_id in sorted(self._refold):
+            self._seen.pop(session_id, None)
+            self._fold_again(self._session_of(session_id))
+        for session_id, seen in self._seen.items():
+            self._fold_on(self._session_of(session_id), seen)
+
+    def _fold_on(self, session: Session, seen: Sequence[folds.Seen]) -> None:
+        state = self._folds.get(session.id)
+        if state is None:
+            saved = derived.fold_state(self._db, session.id, folds.VERSION)
+            if saved is None and session.events > len(seen):
+                if any(True for _ in events.of_session(self._db, session.id)):
+                    self._fold_again(session)
+                    return
+            state = folds.State() if saved is None else folds.decode_state(saved)
+            self._folds[session.id] = state
+        self._apply(session, state, folds.fold(state, seen, self._root(session)))
+
+    def _fold_again(self, session: Session) -> None:
+        """From the stored events. Also recounts what ingest keeps on the session."""
+        derived.clear(self._db, session.id)
+        session.prompts = session.tool_calls = session.errors = 0
+        session.events, session.started_at_ms, session.ended_at_ms = sessions.recount(self._db, session.id)
+        if not session.title_is_hosts:
+            session.title = None
+        state = self._folds[session.id] = folds.State()
+        seen = [_seen_again(row) for row in events.of_session(self._db, session.id)]
+        self._apply(session, state, folds.fold(state, seen, self._root(session)))
+
+    def _apply(self, session: Session, state: folds.State, changes: folds.Changes) -> None:
+        one = session.id
+        derived.put_spans(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.spans])
+        derived.put_turns(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.turns])
+        derived.add_files(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.files])
+        derived.add_guidance(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.guidance])
+        derived.put_fold_states(self._db, [(one, folds.VERSION, session.next_seq - 1, folds.encode_state(state))])
+        session.prompts += changes.prompts
+        session.tool_calls += changes.tool_calls
+        session.errors += changes.errors
+        session.status, session.status_reason = changes.status, changes.status_reason
+        if changes.title and not session.title:
+            session.title = changes.title
+
+    def _root(self, session: Session) -> str:
+        if session.workspace_id not in self._paths:
+            self._paths[session.workspace_id] = sessions.workspace_path(self._db, session.workspace_id)
+        return self._paths[session.workspace_id]
+
+
+def _seen(seq: int, item: Parsed) -> folds.Seen:
+    d = item.draft
+    return folds.Seen(seq, d.ts_ms or 0, item.ts_exact, d.kind, d.role, d.tool, d.call_id, d.request, d.is_error,
+                      d.latency_ms, d.stop_reason, item.event, item.facts)
+
+
+def _seen_again(row: events.Stored) -> folds.Seen:
+    payload = unpack(row.codec, row.body) if row.codec is not None and row.body is not None else {}
+    return folds.Seen(row.seq, row.ts_ms, bool(row.ts_exact), row.kind, row.role, row.tool, row.call_id, row.request,
+                      None if row.is_error is None else bool(row.is_error), row.latency_ms, row.stop_reason,
+                      payload.get("event") if row.kind == "lifecycle" else None,
+                      extract(row.kind, row.role, row.tool, payload))
+
+
+def _unite(kept: Parsed, other: Parsed) -> None:
+    """Two records of one result in the same batch."""
+    mine, theirs = kept.draft, other.draft
+    if mine.kind != "tool_result":
+        return
+    if theirs.is_error is not None:
+        mine.is_error = bool(mine.is_error or theirs.is_error)
+    mine.latency_ms = theirs.latency_ms if mine.latency_ms is None else mine.latency_ms
+    if other.body is not None:
+        united = {**unpack(other.codec, other.body), **(unpack(kept.codec, kept.body) if kept.body is not None else {})}
+        kept.codec, kept.body = pack(united)
+        kept.facts = extract(mine.kind, mine.role, mine.tool, united)
+
+
+def _tier(key: str) -> int:
+    return int(key[3]) if key.startswith("alt") and key[3:4].isdigit() else 0
+
+
+__all__ = ["Draft", "Ingest"]

@@ -1,0 +1,43 @@
+"""The `kaizen` command. `COMMANDS` is all there is: a name, the module that holds it, its help group, one line.
+
+A module is imported when its command runs, so the table costs nothing. It holds a click command of the command's own
+name, made with `cli.command.command` (or `group`).
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+
+class Entry(NamedTuple):
+    module: str
+    group: str
+    help: str
+
+
+GROUPS = ("Start", "See", "Operate")
+
+COMMANDS = {
+    "load": Entry("kaizen.cli.load", "Start", "Read what the agents on this machine wrote."),
+    "projects": Entry("kaizen.cli.projects", "Start", "The repositories your agents worked in."),
+    "doctor": Entry("kaizen.cli.doctor", "Start", "Check the store, what was read, and what is missing."),
+    "demo": Entry("kaizen.cli.demo", "Start", "Look around in a made-up workspace."),
+    "summary": Entry("kaizen.cli.summary", "See", "Sessions, tokens and cost at a glance."),
+    "cost": Entry("kaizen.cli.cost", "See", "Tokens and cost by day, model, project, session, ..."),
+    "sessions": Entry("kaizen.cli.sessions", "See", "List sessions, or look into one."),
+    "show": Entry("kaizen.cli.show", "See", "One session: what happened, and what it cost."),
+    "search": Entry("kaizen.cli.search", "See", "Find words in everything your agents said and did."),
+    "tail": Entry("kaizen.cli.tail", "See", "Watch every agent as it works."),
+    "insights": Entry("kaizen.cli.insights", "See", "What stands out: tools, errors, files, guidance."),
+    "explain": Entry("kaizen.cli.explain", "See", "Where a number comes from, record by record."),
+    "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),
+    "gc": Entry("kaizen.cli.gc", "Operate", "Delete old sessions' data. Keeps everything unless you say so."),
+    "config": Entry("kaizen.cli.config", "Operate", "Show the settings and where each comes from."),
+    "completions": Entry("kaizen.cli.completions", "Operate", "Completion script for your shell."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    from kaizen.cli.run import run
+
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))

@@ -1,0 +1,33 @@
+"""Every setting there is, with its default. A docstring below a field is its documentation."""
+
+from typing import Any
+
+import msgspec
+
+
+class Sources(msgspec.Struct, frozen=True):
+    disabled: list[str] = []
+    """Sources not to read, by the names that `kaizen doctor` shows."""
+    roots: dict[str, list[str]] = {}
+    """Folders or files to read besides the usual ones, by source. `~` is your home."""
+
+
+class Search(msgspec.Struct, frozen=True):
+    exclude: list[str] = []
+    """Workspaces (path globs) whose text is not indexed. Their numbers are counted all the same."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    sources: Sources = Sources()
+    prices: dict[str, dict[str, Any]] = {}
+    """Your own prices, by model: USD per million tokens as text. They come before the bundled ones.
+
+    [prices."my-model"]
+    input = "0.20"
+    output = "0.80"
+    cache_read = "0.02"
+    """
+    search: Search = Search()
+
+
+DEFAULTS = Config()

@@ -1,0 +1,20 @@
+"""Every source we read, in the order in which they are listed. A new agent is one file and one line here."""
+
+from functools import cache
+
+from kaizen.sources import claude, codex, cursor, cursor_chats, cursor_state, cursor_text
+from kaizen.sources.shapes import Source
+
+ALL: tuple[Source, ...] = (
+    claude.SOURCE,
+    *codex.SOURCES,
+    cursor.SOURCE,
+    cursor_chats.SOURCE,
+    cursor_state.SOURCE,
+    cursor_text.SOURCE,
+)
+
+
+@cache
+def by_name(name: str) -> Source:
+    return next(source for source in ALL if source.name == name)

@@ -1,0 +1,52 @@
+"""Reading and writing the `cost` rows of `events` and their `sightings`. The caller owns the transaction."""
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+
+from kaizen.model.request import Request
+
+COLUMNS = Request.__struct_fields__
+_COLUMNS = ", ".join(COLUMNS)
+_UPDATE = f"UPDATE events SET {', '.join(f'{name} = ?' for name in COLUMNS[1:])}, rev = ? WHERE id = ?"
+
+
+def of_groups(db: Connection, agent: str, groups: Iterable[str]) -> list[Request]:
+    """All rows of these requests: key `req:<group>` and every `req:<group>:<variant>`."""
+    sql = f"""SELECT {_COLUMNS} FROM events
+               WHERE agent = ? AND (key = ? OR (key >= ? AND key < ?))"""
+    found: list[Request] = []
+    for group in groups:
+        bare = f"req:{group}"
+        found += [Request(*row) for row in db.execute(sql, (agent, bare, bare + ":", bare + ";"))]
+    return found
+
+
+def of_session(db: Connection, session_id: int) -> list[Request]:
+    return [Request(*row) for row in db.execute(
+        f"SELECT {_COLUMNS} FROM events WHERE session_id = ? AND kind = 'cost' ORDER BY ts_ms, id", (session_id,))]
+
+
+def insert(db: Connection, agent: str, rows: Iterable[tuple[Request, int]], rev: int) -> None:
+    """Each row with its `seq`."""
+    names = ("agent", "kind", "seq", "rev", *COLUMNS)
+    db.executemany(
+        f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        ((agent, "cost", seq, rev, *_values(request)) for request, seq in rows))
+
+
+def update(db: Connection, rows: Sequence[Request], rev: int) -> None:
+    db.executemany(_UPDATE, ((*_values(row)[1:], rev, row.id) for row in rows))
+
+
+def move(db: Connection, request: Request, seq: int) -> None:
+    """Give the row to `request.session_id`, at the end of that session."""
+    db.execute("UPDATE events SET session_id = ?, seq = ? WHERE id = ?", (request.session_id, seq, request.id))
+
+
+def add_sightings(db: Connection, sightings: Iterable[tuple[int, int, int, int | None]]) -> None:
+    """(event id, file id, file offset, output tokens) each."""
+    db.executemany("INSERT OR IGNORE INTO sightings VALUES (?, ?, ?, ?)", sightings)
+
+
+def _values(request: Request) -> tuple[object, ...]:
+    return tuple([getattr(request, name) for name in COLUMNS])

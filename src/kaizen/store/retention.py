@@ -1,0 +1,60 @@
+"""Deleting what is old, by last activity. The caller owns the transaction.
+
+Numbers stay: sessions, roll-ups and every `cost` row, because a request that a later file shows again must be known to
+have been counted. What can go is text (`bodies`), and with `events` the rows of messages and tools and what is derived
+from them.
+"""
+
+from sqlite3 import Connection
+
+import msgspec
+
+from kaizen.store.rows import scalar
+
+
+class Plan(msgspec.Struct):
+    """What a deletion would take away."""
+
+    sessions: int
+    bodies: int
+    body_bytes: int
+    events: int
+
+
+_OLD = "SELECT id FROM sessions WHERE ended_at_ms < ?"
+_GONE = f"SELECT id FROM events WHERE session_id IN ({_OLD})"
+
+
+def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
+    bodies, size = db.execute(
+        f"SELECT count(*), ifnull(sum(length(body)), 0) FROM bodies WHERE event_id IN ({_GONE})", (before_ms,)
+    ).fetchone()
+    events = scalar(db, f"SELECT count(*) FROM events WHERE kind <> 'cost' AND session_id IN ({_OLD})", (before_ms,))
+    return Plan(scalar(db, f"SELECT count(*) FROM ({_OLD})", (before_ms,)), bodies, size, events if with_events else 0)
+
+
+def delete_bodies(db: Connection, before_ms: int, limit: int) -> int:
+    """At most `limit` rows; returns how many it were."""
+    return db.execute(
+        f"DELETE FROM bodies WHERE event_id IN (SELECT event_id FROM bodies WHERE event_id IN ({_GONE}) LIMIT ?)",
+        (before_ms, limit),
+    ).rowcount
+
+
+def delete_events(db: Connection, before_ms: int, limit: int) -> int:
+    return db.execute(
+        f"""DELETE FROM events WHERE id IN
+              (SELECT id FROM events WHERE kind <> 'cost' AND session_id IN ({_OLD}) LIMIT ?)""",
+        (before_ms, limit),
+    ).rowcount
+
+
+def delete_derived(db: Connection, before_ms: int) -> None:
+    for table in ("spans", "turns"):
+        db.execute(f"DELETE FROM {table} WHERE session_id IN ({_OLD})", (before_ms,))
+
+
+def shrink(db: Connection) -> None:
+    """Give free pages back to the file system. Outside a transaction."""
+    db.execute("PRAGMA incremental_vacuum").fetchall()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
