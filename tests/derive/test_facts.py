@@ -156,8 +156,9 @@ def test_guesses_of_a_command(command: str, expected: list[str]) -> None:
 
 
 paths = st.from_regex(r"[a-z][a-z0-9_]{0,8}(/[a-z][a-z0-9_]{0,8}){0,3}\.[a-z]{1,3}", fullmatch=True)
-KNOWN = [("Read", "file_path"), ("Write", "file_path"), ("Edit", "file_path"), ("LS", "path"), ("read_file", "target_file"),
-         ("NotebookEdit", "notebook_path"), ("view", "path"), ("delete_file", "target_file")]  # fmt: skip
+KNOWN = [("Read", "file_path"), ("Write", "file_path"), ("Edit", "file_path"), ("LS", "path"),
+         ("read_file", "target_file"), ("NotebookEdit", "notebook_path"), ("view", "path"),
+         ("delete_file", "target_file")]  # fmt: skip
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(["path", "command", "edits",
@@ -172,7 +173,8 @@ def test_every_path_of_a_known_tool_is_found_and_no_other(
 ) -> None:
     tool, key = known
     found = extract("tool_call", None, tool, {"input": {**more, key: path}, "output": "see /etc/x", "text": "src/y.py"})
-    assert found and [use.path for use in found.files] == [path]
+    assert found
+    assert [use.path for use in found.files] == [path]
 
 
 @given(st.lists(st.tuples(paths, st.sampled_from(["Add", "Update", "Delete"])), min_size=1, max_size=5))
@@ -279,7 +281,9 @@ def test_title_of_a_prompt(text: str, title: str | None) -> None:
 def test_a_title_is_one_short_line(text: str) -> None:
     found = extract("message", "prompt", None, {"text": text})
     if found and found.title is not None:
-        assert 0 < len(found.title) <= 120 and found.title == found.title.strip() and "\n" not in found.title
+        assert 0 < len(found.title) <= 120
+        assert found.title == found.title.strip()
+        assert "\n" not in found.title
 
 
 def guided(kind: str, role: str | None, tool: str | None, payload: dict[str, Any]) -> list[str]:
@@ -287,34 +291,45 @@ def guided(kind: str, role: str | None, tool: str | None, payload: dict[str, Any
     return [f"{use.how} {use.scope} {use.kind} {use.name}" for use in (found.guidance if found else [])]
 
 
+Event = tuple[str, str | None, str | None, dict[str, Any]]
+
+
+def call(tool: str, given: dict[str, Any]) -> Event:
+    return "tool_call", None, tool, {"input": given}
+
+
+def message(role: str, text: str) -> Event:
+    return "message", role, None, {"text": text}
+
+
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (("tool_call", None, "Skill", {"input": {"skill": "pdf"}}), ["loaded project skill pdf"]),
-        (("tool_call", None, "Skill", {"input": {"skill": "docs:pdf"}}), ["loaded user skill docs:pdf"]),
-        (("tool_call", None, "Skill", {"input": {"skill": "no/slug"}}), []),
-        (("tool_call", None, "Read", {"input": {"file_path": "/w/.claude/skills/x/SKILL.md"}}), ["loaded project skill x"]),
-        (("tool_call", None, "Read", {"input": {"file_path": "/home/u/.claude/skills/x/SKILL.md"}}), ["loaded user skill x"]),
-        (("tool_call", None, "Read", {"input": {"file_path": "/w/.claude/skills/x/ref.md"}}), ["mentioned project skill x"]),
-        (("tool_call", None, "Read", {"input": {"file_path": "/w/.cursor/rules/a/Foo.MDC"}}), ["loaded project rule Foo"]),
-        (("tool_call", None, "Bash", {"input": {"command": "cat ~/.agents/skills/x/SKILL.md"}}), ["mentioned user skill x"]),
-        (("tool_call", None, "Bash", {"input": {"command": "ls .cursor/skills/** .cursor/skills/{} .cursor/skills/.foo"}}), []),
+        (call("Skill", {"skill": "pdf"}), ["loaded project skill pdf"]),
+        (call("Skill", {"skill": "docs:pdf"}), ["loaded user skill docs:pdf"]),
+        (call("Skill", {"skill": "no/slug"}), []),
+        (call("Read", {"file_path": "/w/.claude/skills/x/SKILL.md"}), ["loaded project skill x"]),
+        (call("Read", {"file_path": "/home/u/.claude/skills/x/SKILL.md"}), ["loaded user skill x"]),
+        (call("Read", {"file_path": "/w/.claude/skills/x/ref.md"}), ["mentioned project skill x"]),
+        (call("Read", {"file_path": "/w/.cursor/rules/a/Foo.MDC"}), ["loaded project rule Foo"]),
+        (call("Bash", {"command": "cat ~/.agents/skills/x/SKILL.md"}), ["mentioned user skill x"]),
+        (call("Bash", {"command": "ls .cursor/skills/** .cursor/skills/{} .cursor/skills/.foo"}), []),
         (("tool_result", None, "Bash", {"output": ".claude/skills/a\n.claude/skills/b"}), []),
-        (("message", "prompt", None, {"text": "use .claude/commands/ship.md and .github/instructions/py.instructions.md"}),
+        (message("prompt", "use .claude/commands/ship.md and .github/instructions/py.instructions.md"),
          ["mentioned project command ship", "mentioned project rule py"]),
-        (("message", "prompt", None, {"text": "<command-name>/ship</command-name>"}), ["loaded project command ship"]),
-        (("message", "context", None, {"text": "<command-name>/clear</command-name>"}), []),
-        (("message", "context", None, {"text": "Base directory for this skill: /root/.claude/skills/x\n\n# X"}),
+        (message("prompt", "<command-name>/ship</command-name>"), ["loaded project command ship"]),
+        (message("context", "<command-name>/clear</command-name>"), []),
+        (message("context", "Base directory for this skill: /root/.claude/skills/x\n\n# X"),
          ["loaded user skill x"]),
-        (("message", "context", None, {"text": "skills: .claude/skills/x"}), []),
-        (("message", "prompt", None, {"text": r"C:\Users\u\.claude\skills\x\SKILL.md"}), ["mentioned user skill x"]),
-        (("message", "prompt", None, {"text": "/mnt/home/u/.claude/skills/x/"}), ["mentioned project skill x"]),
-        (("message", "prompt", None, {"text": ".claude/skills/" + "x" * 65}), []),
+        (message("context", "skills: .claude/skills/x"), []),
+        (message("prompt", r"C:\Users\u\.claude\skills\x\SKILL.md"), ["mentioned user skill x"]),
+        (message("prompt", "/mnt/home/u/.claude/skills/x/"), ["mentioned project skill x"]),
+        (message("prompt", ".claude/skills/" + "x" * 65), []),
         (("lifecycle", None, None, {"event": "InstructionsLoaded", "file_path": "/w/.claude/rules/a.md"}),
          ["loaded project rule a"]),
     ],
 )  # fmt: skip
-def test_guidance(event: tuple[str, str | None, str | None, dict[str, Any]], expected: list[str]) -> None:
+def test_guidance(event: Event, expected: list[str]) -> None:
     assert guided(*event) == expected
 
 
@@ -322,7 +337,8 @@ def test_guidance(event: tuple[str, str | None, str | None, dict[str, Any]], exp
 def test_names_have_the_shape_of_slugs(name: str) -> None:
     found = extract("message", "prompt", None, {"text": f"see .claude/skills/{name}/SKILL.md .cursor/rules/{name}.mdc"})
     for use in found.guidance if found else []:
-        assert 0 < len(use.name) <= 64 and use.name[0].isalnum()
+        assert 0 < len(use.name) <= 64
+        assert use.name[0].isalnum()
         assert all(c.isalnum() or c in "_-" for c in use.name)
 
 

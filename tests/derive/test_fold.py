@@ -106,7 +106,8 @@ def test_an_ended_session_has_no_open_span(events: list[Seen]) -> None:
     end = Seen(len(events) * 2, max([e.ts_ms for e in events], default=T0) + 1, "lifecycle", event="SessionEnd")
     tables, state = folded([[*events, end]])
     assert all(span.status != "open" for span in tables.spans.values())
-    assert state.calls.open == [] and tables.status == ("done", "ended")
+    assert state.calls.open == []
+    assert tables.status == ("done", "ended")
 
 
 @given(st.integers(0, 300), st.integers(0, 400))

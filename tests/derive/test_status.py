@@ -1,7 +1,7 @@
 import pytest
+
 from derive.test_fold import call, mark, prompt, result
 from derive.worlds import T0
-
 from kaizen.derive.fold import State, fold
 from kaizen.derive.seen import Seen
 from kaizen.derive.status import SILENT_AFTER_MS, status_at

@@ -29,7 +29,9 @@ def test_what_is_searchable(event: tuple[Any, ...], expected: tuple[str, ...]) -
 
 def test_text_ends_at_64_ki() -> None:
     words = searchable("tool_result", None, None, {"output": ["x" * 40_000, "y" * 40_000, "z"]})[1]
-    assert len(words) == MAX_CHARS and words[40_000] == " " and "z" not in words
+    assert len(words) == MAX_CHARS
+    assert words[40_000] == " "
+    assert "z" not in words
 
 
 @pytest.mark.parametrize(
@@ -65,5 +67,7 @@ def test_headlines(event: tuple[Any, ...], expected: str) -> None:
 )
 def test_headlines_are_one_printable_line(kind: str, role: str | None, payload: dict[str, Any], chars: int) -> None:
     line = headline(kind, role, "X", payload, chars)
-    assert len(line) <= chars and "\n" not in line and "\x1b" not in line
+    assert len(line) <= chars
+    assert "\n" not in line
+    assert "\x1b" not in line
     assert all(isinstance(part, str) and len(part) <= MAX_CHARS for part in searchable(kind, role, "X", payload))

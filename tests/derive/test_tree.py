@@ -3,10 +3,10 @@
 import time
 
 import msgspec
-from derive.worlds import T0, folded, sessions
 from hypothesis import given
 from hypothesis import strategies as st
 
+from derive.worlds import T0, folded, sessions
 from kaizen.derive.seen import Seen
 from kaizen.derive.tree import runs, session_tree, walk
 from kaizen.model.span import Request, Span, SpanNode, Trace, Turn
@@ -58,7 +58,8 @@ def everything(trace: Trace) -> list[Trace]:
 def test_one_root_true_depths_and_each_span_once(trace: Trace) -> None:
     root = session_tree(trace)
     nodes = list(walk(root))
-    assert root.depth == 0 and all(child.depth == node.depth + 1 for node in nodes for child in node.children)
+    assert root.depth == 0
+    assert all(child.depth == node.depth + 1 for node in nodes for child in node.children)
     assert len({node.key for node in nodes}) == len(nodes)
     assert sum(node.kind == "tool" for node in nodes) == sum(len(part.spans) for part in everything(trace))
 

@@ -6,7 +6,7 @@ link) is visited once, by (device, inode).
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -30,15 +30,16 @@ class Root(msgspec.Struct, frozen=True):
     outcome: str
 
 
-def files(sources: Iterable[Source], env: Mapping[str, str], home: str) -> tuple[list[Found], list[Root]]:
-    """All transcripts, newest first, and every root with its outcome."""
+def files(sources: Iterable[Source], env: Mapping[str, str], home: str, more: Mapping[str, Sequence[str]] = {}
+          ) -> tuple[list[Found], list[Root]]:
+    """All transcripts, newest first, and every root with its outcome. `more` are further roots by source name."""
     seen: set[tuple[int, int]] = set()
     found: list[Found] = []
     roots: list[Root] = []
     for source in sources:
         tried: set[str] = set()
-        for wanted in source.roots(env, home):
-            root = os.path.realpath(os.path.expanduser(wanted))
+        for wanted in (*source.roots(env, home), *more.get(source.name, ())):
+            root = os.path.realpath(f"{home}{wanted[1:]}" if wanted.startswith("~/") else wanted)
             if root in tried:
                 continue
             tried.add(root)

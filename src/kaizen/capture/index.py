@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
-from kaizen.capture.payload import unpack
+from kaizen.capture.payload import ZSTD
 from kaizen.derive.text import searchable
 from kaizen.errors import KaizenError
 from kaizen.query.words import columns
@@ -30,6 +30,8 @@ from kaizen.store.search import ID_BITS, Position, Row, Waiting
 CHUNK = 256
 COMMIT_CHARS = 16 << 20
 _IDLE_S = 0.3
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 Progress = Callable[[int, int], None]
 
@@ -181,6 +183,10 @@ class _Catcher:
     def __init__(self, home: Path, exclude: Sequence[str], wait_s: float) -> None:
         self._home, self._exclude, self._wait_s = home, exclude, wait_s
         self.events = self.left = 0
+        # Not `payload.unpack`: a decompressor is not for two threads, and the import uses that one.
+        import zstandard
+
+        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
@@ -235,7 +241,7 @@ class _Catcher:
             max_id, held = at.max_id, 0
             for event in chunk:
                 if event.body:
-                    rows.append(row := _row(event, is_new=event.id > max_id))
+                    rows.append(row := self._row(event, is_new=event.id > max_id))
                     held += len(row[1]) + len(row[2])
                 max_id = max(max_id, event.id)
                 if len(rows) == search.ROWS or held > 1 << 20:
@@ -254,10 +260,10 @@ class _Catcher:
                 break
         return at, False
 
-
-def _row(event: Waiting, *, is_new: bool) -> Row:
-    found = searchable(event.kind, event.role, event.tool, unpack(event.codec, event.body))
-    return (event.id if is_new else event.id | event.rev << ID_BITS, *columns(event.kind, found))
+    def _row(self, event: Waiting, *, is_new: bool) -> Row:
+        payload = _decode(self._decompress(event.body) if event.codec == ZSTD else event.body)
+        found = searchable(event.kind, event.role, event.tool, payload)
+        return (event.id if is_new else event.id | event.rev << ID_BITS, *columns(event.kind, found))
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

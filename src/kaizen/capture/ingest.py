@@ -28,6 +28,7 @@ from kaizen.capture.payload import pack, unpack
 from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
+from kaizen.derive.seen import Seen
 from kaizen.model.event import Draft, SessionDraft
 from kaizen.model.request import REPLAY, Request, absorb, judge
 from kaizen.model.usage import Usage
@@ -58,7 +59,7 @@ class Ingest:
         self._origin_ms, self._path = batch.origin_ms, batch.cursor.path
         self._touched: set[int] = set()
         self._refold: set[int] = set()
-        self._seen: dict[int, list[folds.Seen]] = defaultdict(list)
+        self._seen: dict[int, list[Seen]] = defaultdict(list)
         self._quarters: dict[tuple[int, int, str, str], list[int]] = {}
         self._session_sums: dict[tuple[int, str], list[int]] = {}
         before = self.new_events
@@ -396,7 +397,7 @@ class Ingest:
         for session_id, seen in self._seen.items():
             self._fold_on(self._session_of(session_id), seen)
 
-    def _fold_on(self, session: Session, seen: Sequence[folds.Seen]) -> None:
+    def _fold_on(self, session: Session, seen: Sequence[Seen]) -> None:
         state = self._folds.get(session.id)
         if state is None:
             saved = derived.fold_state(self._db, session.id, folds.VERSION)
@@ -404,7 +405,7 @@ class Ingest:
                 if any(True for _ in events.of_session(self._db, session.id)):
                     self._fold_again(session)
                     return
-            state = folds.State() if saved is None else folds.decode_state(saved)
+            state = folds.State() if saved is None else folds.unpack(saved)
             self._folds[session.id] = state
         self._apply(session, state, folds.fold(state, seen, self._root(session)))
 
@@ -425,7 +426,7 @@ class Ingest:
         derived.put_turns(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.turns])
         derived.add_files(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.files])
         derived.add_guidance(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.guidance])
-        derived.put_fold_states(self._db, [(one, folds.VERSION, session.next_seq - 1, folds.encode_state(state))])
+        derived.put_fold_states(self._db, [(one, folds.VERSION, session.next_seq - 1, folds.pack(state))])
         session.prompts += changes.prompts
         session.tool_calls += changes.tool_calls
         session.errors += changes.errors
@@ -439,15 +440,15 @@ class Ingest:
         return self._paths[session.workspace_id]
 
 
-def _seen(seq: int, item: Parsed) -> folds.Seen:
+def _seen(seq: int, item: Parsed) -> Seen:
     d = item.draft
-    return folds.Seen(seq, d.ts_ms or 0, item.ts_exact, d.kind, d.role, d.tool, d.call_id, d.request, d.is_error,
+    return Seen(seq, d.ts_ms or 0, d.kind, item.ts_exact, d.role, d.tool, d.call_id, d.request, d.is_error,
                       d.latency_ms, d.stop_reason, item.event, item.facts)
 
 
-def _seen_again(row: events.Stored) -> folds.Seen:
+def _seen_again(row: events.Stored) -> Seen:
     payload = unpack(row.codec, row.body) if row.codec is not None and row.body is not None else {}
-    return folds.Seen(row.seq, row.ts_ms, bool(row.ts_exact), row.kind, row.role, row.tool, row.call_id, row.request,
+    return Seen(row.seq, row.ts_ms, row.kind, bool(row.ts_exact), row.role, row.tool, row.call_id, row.request,
                       None if row.is_error is None else bool(row.is_error), row.latency_ms, row.stop_reason,
                       payload.get("event") if row.kind == "lifecycle" else None,
                       extract(row.kind, row.role, row.tool, payload))

@@ -17,6 +17,7 @@ from kaizen import pricing
 from kaizen.capture import discover, tables
 from kaizen.capture import ledger as ledgers
 from kaizen.capture.git import repository_of
+from kaizen.capture.index import Indexer
 from kaizen.capture.ingest import Ingest
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.lock import capture_lock
@@ -27,7 +28,7 @@ from kaizen.config.model import Config
 from kaizen.sources import ALL, by_name
 from kaizen.sources.shapes import Malformed, Source, TableSource
 from kaizen.store import files, meta
-from kaizen.store.open import database_of, open_store, readable_errors, transaction
+from kaizen.store.open import database_of, open_store, put_aside, readable_errors, transaction
 
 TABLES = frozenset(source.name for source in ALL if isinstance(source, TableSource))
 Progress = Callable[[int, int], None]
@@ -60,13 +61,18 @@ class LoadReport(msgspec.Struct):
 
 
 def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progress | None = None,
-         index: bool = True) -> LoadReport:
-    """Read all that is new, index it for search, and report. Waits for another running import to finish first."""
+         rebuild: bool = False, index: bool = True) -> LoadReport:
+    """Read all that is new, index it for search, and report. Waits for another running import to finish first.
+
+    `rebuild` puts the old store aside as `kaizen.db.<time>` and reads everything again.
+    """
     began = time.monotonic()
-    with capture_lock(home, wait=True), readable_errors(database_of(home)):
-        db = open_store(home, write=True)
-        with contextlib.closing(db):
-            done = _run(db, env, config, progress)
+    with readable_errors(database_of(home)), capture_lock(home, wait=True):
+        if rebuild:
+            put_aside(home, now_ms())
+        with contextlib.closing(open_store(home, write=True)) as db:
+            with Indexer(home) if index else contextlib.nullcontext():
+                done = _run(db, env, config, progress)
             report = coverage(db)
     report.new_files, report.new_events, report.new_bytes = done.new_files, done.new_events, done.new_bytes
     report.errors = done.errors + report.errors
@@ -77,10 +83,10 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
 
 def refresh(home: Path, env: Mapping[str, str], config: Config) -> LoadReport | None:
     """Read what grew, without indexing. None when another process is doing just that."""
-    with capture_lock(home, wait=False) as ours:
+    with readable_errors(database_of(home)), capture_lock(home, wait=False) as ours:
         if not ours:
             return None
-        with readable_errors(database_of(home)), contextlib.closing(open_store(home, write=True)) as db:
+        with contextlib.closing(open_store(home, write=True)) as db:
             return _run(db, env, config, None)
 
 
@@ -115,7 +121,7 @@ def _add(counts: dict[str, int], key: str, amount: int) -> None:
 
 def _run(db: sqlite3.Connection, env: Mapping[str, str], config: Config, progress: Progress | None) -> LoadReport:
     report = LoadReport()
-    found, report.roots = discover.files(sources_of(config), env, user_home(env))
+    found, report.roots = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
     todo = plan(found, files.stamps(db))
     ingest = Ingest(db, pricing.load(config.prices), repository_of)
     _read_lines(db, [file for file in todo.read if file.source not in TABLES], todo.new_bytes, ingest, report, progress)
@@ -170,9 +176,10 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
     row = files.get(db, file.path)
     ledger, since = Ledger(), None if row is None else msgspec.msgpack.decode(row.state or b"\xc0")
     cursor = Cursor(file.path, file.source, file.dev, file.inode, file.size, file.mtime_ns, file.size, True)
+    stamp = b""
     try:
-        cursor.head_hash = repr(tables.stamp(file.path)).encode()
-        if row is not None and row.head_hash == cursor.head_hash:
+        stamp = repr(tables.stamp(file.path)).encode()
+        if row is not None and row.head_hash == stamp:
             return
         with tables.open_foreign(file.path) as foreign:
             for since, items in source.read(foreign, file.path, since):
@@ -182,12 +189,13 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
         if not ledger.parsed:
             ledger.ignore("no_content" if row is None else "unchanged", file.size)
     except Malformed as error:
-        ledger = Ledger()
+        stamp, ledger = b"", Ledger()  # tried again next time: it may only have been busy
         ledger.fail(0, file.size, error.reason)
     except OSError as error:
         report.errors.append(FileError(file.path, None, error.strerror or str(error)))
         return
     report.new_files += row is None
+    cursor.head_hash = stamp  # only now: an interrupted reading goes on from its last conversation
     cursor.state = msgspec.msgpack.encode(since)
     ingest.store(packed([], cursor, ledger, now_ms()), source.agent)
 

@@ -106,7 +106,7 @@ def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, 
     try:
         status = os.fstat(descriptor)
         if isinstance(source, DocumentSource):
-            yield from _document(source, descriptor, status, cursor, now_ms)
+            yield from _document(source, descriptor, status, cursor, ledger, now_ms)
             return
         reader = _Lines(source, descriptor, status, cursor, ledger, now_ms)
         yield from (reader.usage() if usage_only else reader.run())
@@ -262,15 +262,16 @@ def _packed(draft: Draft, at: int, ts_exact: bool) -> Parsed:
     return Parsed(draft, at, ts_exact, codec, body, facts, event if isinstance(event, str) else None)
 
 
-def _document(source: DocumentSource, descriptor: int, status: os.stat_result, cursor: Cursor, now_ms: int
-              ) -> Iterator[Batch]:
+def _document(source: DocumentSource, descriptor: int, status: os.stat_result, cursor: Cursor, before: Ledger,
+              now_ms: int) -> Iterator[Batch]:
     """Parsed whole whenever its content changed; what it said before is replaced."""
     content = _read_all(descriptor, min(status.st_size, MAX_LINE + 1))
     digest = hashlib.sha256(content).digest()
-    if digest == cursor.head_hash:
-        return
     at = Cursor(cursor.path, cursor.source, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
                 status.st_size, True, digest)
+    if digest == cursor.head_hash:
+        yield packed((), at, before, now_ms)
+        return
     ledger, batch = Ledger(), None
     try:
         if len(content) > MAX_LINE:

@@ -21,6 +21,7 @@ from kaizen.model.span import Span, SpanStatus
 
 GIVE_UP_AFTER_MS = 3_600_000
 _KEPT = 64
+_GROUPS = 16
 _NOT_ERRORS: dict[str, SpanStatus] = {"denied": "denied", "interrupted": "interrupted"}
 
 
@@ -42,8 +43,8 @@ class Open(msgspec.Struct, array_like=True):
 class State(msgspec.Struct, array_like=True):
     open: list[Open] = []
     given_up: list[Open] = []
-    last_request: str | None = None
-    last_group: int = -1
+    # Request -> seq of its first call, for the newest requests: answers of several agents interleave in one file.
+    groups: dict[str, int] = {}
 
 
 Rows = dict[int, Span]
@@ -106,11 +107,12 @@ def _group(state: State, event: Seen) -> int:
     request = event.request
     if request is None:
         return event.seq
-    if request != state.last_request:
-        # Answers of two agents may interleave in one file, so the last request is not the only candidate.
-        group = next((opened.parallel_group for opened in state.open if opened.request == request), event.seq)
-        state.last_request, state.last_group = request, group
-    return state.last_group
+    groups = state.groups
+    if (group := groups.get(request)) is None:
+        group = groups[request] = event.seq
+        if len(groups) > _GROUPS:
+            del groups[next(iter(groups))]
+    return group
 
 
 def _taken(state: State, event: Seen, turn: int) -> Open | None:

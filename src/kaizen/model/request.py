@@ -51,7 +51,6 @@ class Request(msgspec.Struct, gc=False):
             (self.input_tokens or 0) + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0),
             self.cache_write_1h_tokens or 0,
             self.reasoning_tokens or 0,
-            self.web_search_requests or 0,
             self.reported_cost_usd_e6 or 0,
             self.stop_reason is not None,
         )
@@ -60,9 +59,9 @@ class Request(msgspec.Struct, gc=False):
 REPLAY = "replay"
 # What the heavier record decides; everything else of a request belongs to its owner or is the earliest time.
 USAGE = ("model", "is_sidechain", "stop_reason", "input_tokens", "output_tokens", "reasoning_tokens",
-         "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "web_search_requests", "service_tier",
+         "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "service_tier",
          "speed", "flag", "file_id", "file_offset")
-KNOWN = ("latency_ms", "context_max_tokens", "ttft_ms", "retry_count", "reported_cost_usd_e6")
+KNOWN = ("latency_ms", "context_max_tokens", "ttft_ms", "retry_count", "reported_cost_usd_e6", "web_search_requests")
 
 
 def absorb(kept: Request, other: Request) -> bool:
@@ -72,7 +71,8 @@ def absorb(kept: Request, other: Request) -> bool:
     `is_copy`) is the caller's.
     """
     changed = False
-    if other.weight() > kept.weight():
+    later = other.file_id == kept.file_id and (other.file_offset or 0) > (kept.file_offset or 0)
+    if (other.weight(), later) > (kept.weight(), False):
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
         changed = True

@@ -80,8 +80,9 @@ def _pieces(part: str) -> Iterator[tuple[str, bool]]:
             yield part[at : match.start()], False
         yield match[1], True
         at = match.end()
-    if at < len(part):
-        yield part[at:].split(OPEN)[0], False
+    rest, _, cut_match = part[at:].partition(OPEN)
+    yield rest, False
+    yield cut_match, True
 
 
 def _plain(text: str) -> str:

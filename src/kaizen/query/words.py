@@ -15,7 +15,7 @@ from unicodedata import is_normalized, normalize
 # ZERO WIDTH SPACE: separates words for FTS5, and is taken out of snippets again.
 INVISIBLE = "\u200b"
 # Finding camelCase in whole inputs would cost a fifth of the time to index.
-CAMEL_CHARS = 2_000
+CAMEL_CHARS = 1_000
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"

@@ -45,6 +45,14 @@ def open_store(home: Path, *, write: bool = False) -> sqlite3.Connection:
         return _open_writer(path)
 
 
+def put_aside(home: Path, now_ms: int) -> None:
+    """Move the store and its search index out of the way; nothing is deleted."""
+    for name in ("kaizen.db", "search.db"):
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(home / f"{name}{suffix}", home / f"{name}.{now_ms}{suffix}")
+
+
 def empty_store() -> sqlite3.Connection:
     """A store in memory with the current schema and nothing in it."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
