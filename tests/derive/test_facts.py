@@ -242,7 +242,8 @@ def test_no_command_line_makes_it_raise(command: str) -> None:
         ({"output": "a file says:\nThe user doesn't want to proceed\nExit code 1"}, (None, None)),
         ({"error": "PreToolUse:Edit hook returned blocking error"}, (None, "denied")),
         ({"reason": "denied"}, (None, "denied")),
-        ({"reason": "anything", "exit_code": True}, (None, None)),
+        ({"reason": "sandbox"}, (None, "sandbox")),
+        ({"reason": "it is a long story", "exit_code": True}, (None, None)),
     ],
 )
 def test_how_a_result_ended(payload: dict[str, Any], expected: tuple[int | None, str | None]) -> None:

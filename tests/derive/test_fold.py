@@ -1,6 +1,7 @@
 """spans.md section 10 (1-5, 7, 10, 12), store.md section 15 (3, 10)."""
 
 import random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +18,8 @@ def call(seq: int, at_ms: int, call_id: str | None = None, tool: str = "Bash", r
     return Seen(seq, T0 + at_ms, "tool_call", tool=tool, call_id=call_id, request=request)
 
 
-def result(seq: int, at_ms: int, call_id: str | None = None, tool: str | None = "Bash", **more: object) -> Seen:
-    return Seen(seq, T0 + at_ms, "tool_result", tool=tool, call_id=call_id, **more)  # type: ignore[arg-type]
+def result(seq: int, at_ms: int, call_id: str | None = None, tool: str | None = "Bash", **more: Any) -> Seen:
+    return Seen(seq, T0 + at_ms, "tool_result", tool=tool, call_id=call_id, **more)
 
 
 def prompt(seq: int, at_ms: int, title: str | None = None) -> Seen:
@@ -174,7 +175,7 @@ def test_unknown_id_closes_nothing() -> None:
 
 
 def test_how_calls_end() -> None:
-    table: list[tuple[dict[str, object], tuple[str, str | None]]] = [
+    table: list[tuple[dict[str, Any], tuple[str, str | None]]] = [
         ({}, ("ok", None)),
         ({"is_error": True}, ("error", None)),
         ({"facts": Facts(exit_code=2)}, ("error", None)),
@@ -182,6 +183,8 @@ def test_how_calls_end() -> None:
         ({"is_error": True, "facts": Facts(reason="denied")}, ("denied", "denied")),
         ({"is_error": True, "facts": Facts(reason="interrupted")}, ("interrupted", "interrupted")),
         ({"facts": Facts(reason="timeout")}, ("error", "timeout")),
+        ({"facts": Facts(reason="sandbox")}, ("error", "sandbox")),
+        ({"is_error": False, "facts": Facts(reason="denied")}, ("ok", None)),
     ]
     for more, expected in table:
         assert ends([call(0, 0, "a"), result(1, 1, "a", **more)]) == {0: expected}
@@ -236,6 +239,12 @@ def test_turns_and_titles() -> None:
         (3, 5, 30, 30, 0, 0),
     ]
     assert (changes.prompts, changes.tool_calls, changes.errors, changes.title) == (3, 1, 1, "b")
+
+
+def test_texts_of_one_record_are_one_prompt() -> None:
+    changes = fold(State(), [prompt(0, 5), prompt(1, 5, "a"), prompt(2, 6), call(3, 6, "x"), prompt(4, 6)], "/w")
+    assert [(t.turn, t.prompt_seq) for t in changes.turns] == [(1, 0), (2, 2), (3, 4)]
+    assert (changes.prompts, changes.title) == (3, "a")
 
 
 def test_a_span_open_in_a_done_session_is_shown_as_lost() -> None:

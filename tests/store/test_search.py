@@ -56,7 +56,8 @@ class World:
                     "UPDATE clock SET next_event_id = next_event_id + 1 RETURNING next_event_id - 1").fetchone()[0]
                 self.seqs += 1
                 self.db.execute(
-                    """INSERT INTO events (id, session_id, seq, agent, key, ts_ms, ts_exact, kind, role, is_sidechain, rev)
+                    """INSERT INTO events (id, session_id, seq, agent, key, ts_ms, ts_exact, kind, role, is_sidechain,
+                                           rev)
                        VALUES (?, 1, ?, 'claude', ?, ?, 1, 'message', 'assistant', 0, ?)""",
                     (event_id, self.seqs, f"k{event_id}", T0 + self.seqs, rev))
                 self._body(event_id, text)
@@ -83,7 +84,8 @@ class World:
         return (ids[nth % len(ids)],) if ids else None
 
     def _body(self, event_id: int, text: str) -> None:
-        self.db.execute("INSERT OR REPLACE INTO bodies VALUES (?, 0, ?)", (event_id, msgspec.json.encode({"text": text})))
+        body = msgspec.json.encode({"text": text})
+        self.db.execute("INSERT OR REPLACE INTO bodies VALUES (?, 0, ?)", (event_id, body))
 
 
 @pytest.fixture
@@ -180,9 +182,13 @@ def test_the_indexer_follows_an_import_and_ends_with_it(tmp_path: Path, world: W
 
 
 def test_an_interrupted_import_leaves_the_rest_for_later(tmp_path: Path, world: World) -> None:
-    with pytest.raises(KeyboardInterrupt), index.Indexer(tmp_path):
-        world.add(["alpha"] * 30)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with index.Indexer(tmp_path):
+            world.add(["alpha"] * 30)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     index.catch_up(tmp_path)
     assert len(found(tmp_path, "alpha")) == 30
 
@@ -209,7 +215,7 @@ def test_the_index_of_another_store_is_not_believed(tmp_path: Path) -> None:
             result = find(db, tmp_path, "alpha", T0)
         assert (result.hits, result.behind) == ([], 2)
         index.catch_up(tmp_path)
-        assert everything(tmp_path) == {**dict.fromkeys(WORDS, []), "gamma": [("s1", 1)], "delta": [("s1", 2)]}
+        assert everything(tmp_path) == {**{one: [] for one in WORDS}, "gamma": [("s1", 1)], "delta": [("s1", 2)]}
 
 
 def test_a_damaged_index_is_built_again(tmp_path: Path, world: World) -> None:

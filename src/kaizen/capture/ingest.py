@@ -401,10 +401,9 @@ class Ingest:
         state = self._folds.get(session.id)
         if state is None:
             saved = derived.fold_state(self._db, session.id, folds.VERSION)
-            if saved is None and session.events > len(seen):
-                if any(True for _ in events.of_session(self._db, session.id)):
-                    self._fold_again(session)
-                    return
+            if saved is None and events.has_before(self._db, session.id, seen[0].seq):
+                self._fold_again(session)
+                return
             state = folds.State() if saved is None else folds.unpack(saved)
             self._folds[session.id] = state
         self._apply(session, state, folds.fold(state, seen, self._root(session)))

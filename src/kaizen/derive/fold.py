@@ -77,11 +77,12 @@ def fold(state: State, events: Iterable[Seen], root: str) -> Changes:
         if of_spans.open and ts_ms - of_spans.open[0].started_at_ms > spans.GIVE_UP_AFTER_MS:
             spans.expire(of_spans, ts_ms, span_rows)
         if kind == "message" and event.role == "prompt":
-            spans.new_turn(of_spans, span_rows)
-            if was_touched and (row := turns.row(of_turns)):
-                turn_rows.append(row)
-            turns.begin(of_turns, event)
-            prompts += 1
+            if not turns.continues(of_turns, event):
+                spans.new_turn(of_spans, span_rows)
+                if was_touched and (row := turns.row(of_turns)):
+                    turn_rows.append(row)
+                turns.begin(of_turns, event)
+                prompts += 1
         else:
             turns.extend(of_turns, ts_ms)
             if kind == "tool_call":

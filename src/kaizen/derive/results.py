@@ -46,7 +46,8 @@ _EXIT_OF_GEMINI = re.compile(r"\nExit Code: (-?\d{1,6})\b")
 _EXIT_OF_COPILOT = re.compile(r"<(?:command )?exited with exit code (-?\d{1,6})>\s*\Z")
 
 _EXIT_KEYS = ("exit_code", "exitCode", "exit")
-_REASONS = frozenset(("denied", "interrupted", "timeout"))
+# A longer `reason` is prose.
+_MAX_WORD = 32
 
 
 def ending(payload: dict[str, Any]) -> tuple[int | None, str | None]:
@@ -76,7 +77,7 @@ def _code_in(holder: dict[str, Any]) -> int | None:
 
 def _reason_in(holder: dict[str, Any]) -> str | None:
     reason = holder.get("reason")
-    if type(reason) is str and reason in _REASONS:
+    if type(reason) is str and len(reason) <= _MAX_WORD and reason.isidentifier():
         return reason
     if holder.get("interrupted") is True or holder.get("is_interrupt") is True:
         return "interrupted"

@@ -134,11 +134,14 @@ def _ending(event: Seen, opened: Open | None) -> tuple[SpanStatus, str | None]:
     facts = event.facts
     reason = facts.reason if facts else None
     failed = event.is_error is True or event.kind == "error" or (facts is not None and facts.exit_code not in (None, 0))
+    if reason == "denied" and event.is_error is False:
+        # It was found in the text of a call that succeeded: somebody's file begins with those words.
+        reason = None
     if reason is not None and (known := _NOT_ERRORS.get(reason)):
         return known, reason
     if reason is None and failed and opened is not None and opened.status == "interrupted":
         return "interrupted", opened.status_reason
-    return ("error" if failed or reason == "timeout" else "ok"), reason
+    return ("error" if failed or reason is not None else "ok"), reason
 
 
 def _lead_time(opened: Open, event: Seen) -> int | None:

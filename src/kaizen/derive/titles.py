@@ -12,7 +12,9 @@ MAX_CHARS = 120
 _LOOK_AT_CHARS = 20_000
 
 _INSIDE = re.compile(r"<(objective|untrusted_objective|user_query)>(.*?)(?:</\1>|\Z)", re.DOTALL)
-_COMMAND = re.compile(r"<command-name>([^<]{0,200})</command-name>(?:.*?<command-args>(.*?)</command-args>)?", re.DOTALL)
+_COMMAND = re.compile(
+    r"<command-name>([^<]{0,200})</command-name>(?:.*?<command-args>(.*?)</command-args>)?", re.DOTALL
+)
 # Blocks of the host: `<system-reminder>...</system-reminder>`. One without dash or underscore may be a person's HTML.
 _BLOCK = re.compile(r"<([a-z]+[-_][a-z_-]+)\b[^>\n]*>.*?(?:</\1>|\Z)", re.DOTALL)
 _NEVER = ("<environment_context>", "# AGENTS.md instructions", "<user_instructions>", "<turn_aborted>", "<permissions",

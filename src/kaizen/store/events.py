@@ -92,6 +92,12 @@ def of_session(db: Connection, session_id: int) -> Iterator[Stored]:
         yield Stored(*row)
 
 
+def has_before(db: Connection, session_id: int, seq: int) -> bool:
+    """Does the session have events, other than requests, before `seq`?"""
+    return db.execute("SELECT 1 FROM events WHERE session_id = ? AND seq < ? AND kind <> 'cost' LIMIT 1",
+                      (session_id, seq)).fetchone() is not None
+
+
 def sessions_of_file(db: Connection, file_id: int) -> list[int]:
     return [row[0] for row in db.execute("SELECT DISTINCT session_id FROM events WHERE file_id = ?", (file_id,))]
 
