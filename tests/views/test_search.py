@@ -228,6 +228,8 @@ def test_a_word_that_is_everywhere_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
         assert result.is_partial
         assert result.total_at_least == 6
         assert not run(db, tmp_path, "fox").is_partial
+        login = run(db, tmp_path, "login")
+        assert (login.total_at_least, login.is_partial) == (4, False)
 
 
 VOCABULARY = sorted({word.strip(",.;:()，") for text in TEXTS for word in text.split()} - {"->", "=>", "and"})

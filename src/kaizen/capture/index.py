@@ -12,7 +12,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -237,19 +237,9 @@ class _Catcher:
         while chars < COMMIT_CHARS and not is_abandoned():
             rev = search.last_rev(self.store)  # before the rows: whatever is written in between has a greater one
             chunk = search.waiting(self.store, at, CHUNK, without)
-            rows: list[Row] = []
-            max_id, held = at.max_id, 0
-            for event in chunk:
-                if event.body:
-                    rows.append(row := self._row(event, is_new=event.id > max_id))
-                    held += len(row[1]) + len(row[2])
-                max_id = max(max_id, event.id)
-                if len(rows) == search.ROWS or held > 1 << 20:
-                    search.insert(self.index, rows)
-                    chars += held
-                    rows, held = [], 0
-            search.insert(self.index, rows)
-            chars += held
+            search.insert(self.index, self._rows(chunk, at.max_id))
+            chars += self._chars
+            max_id = max([at.max_id, *[event.id for event in chunk]])
             self.events += len(chunk)
             self.left -= len(chunk)
             if chunk:
@@ -259,6 +249,15 @@ class _Catcher:
             if deadline is not None and time.monotonic() >= deadline:
                 break
         return at, False
+
+    def _rows(self, chunk: list[Waiting], max_id: int) -> Iterator[Row]:
+        """One at a time: 256 texts can be 16 MB."""
+        self._chars = 0
+        for event in chunk:
+            if event.body:
+                yield (row := self._row(event, is_new=event.id > max_id))
+                self._chars += len(row[1]) + len(row[2])
+            max_id = max(max_id, event.id)
 
     def _row(self, event: Waiting, *, is_new: bool) -> Row:
         payload = _decode(self._decompress(event.body) if event.codec == ZSTD else event.body)

@@ -29,7 +29,7 @@ from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
 from kaizen.derive.seen import Seen
-from kaizen.model.event import Draft, SessionDraft
+from kaizen.model.event import SessionDraft
 from kaizen.model.request import REPLAY, Request, absorb, judge
 from kaizen.model.usage import Usage
 from kaizen.pricing import PriceBook, cost_pusd
@@ -38,7 +38,6 @@ from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
 
 MAX_CACHED_SESSIONS = 2_000
-_FIRST_WINS = ("workspace_id", "branch", "start_commit", "parent_host_id", "relation", "parent_call_id", "agent_version")
 
 
 class Ingest:
@@ -193,23 +192,21 @@ class Ingest:
             groups[row.request or row.key[4:]].append(row)
         changed: set[str] = set()
         fresh: list[Request] = []
-        owner: dict[str, Session] = {}
         sightings: list[tuple[Request, int, int | None]] = []
         for item in items:
             draft = item.draft
             session = self._session(draft.session)
             offered = self._request(item, session)
-            row = by_key.get(draft.key)
-            if row is None:
-                row = by_key[draft.key] = offered
-                groups[draft.request or draft.key[4:]].append(row)
-                fresh.append(row)
-                owner[row.key] = session
+            kept = by_key.get(draft.key)
+            if kept is None:
+                kept = by_key[draft.key] = offered
+                groups[draft.request or draft.key[4:]].append(kept)
+                fresh.append(kept)
             else:
-                if absorb(row, offered):
-                    changed.add(row.key)
-                self._settle_owner(row, offered, session, changed)
-            sightings.append((row, item.at, draft.output_tokens))
+                if absorb(kept, offered):
+                    changed.add(kept.key)
+                self._settle_owner(kept, offered, session, changed)
+            sightings.append((kept, item.at, draft.output_tokens))
         for group in groups.values():
             if len(group) > 1 or group[0].duplicate_of is not None:
                 for key, verdict in judge(group).items():
@@ -320,8 +317,9 @@ class Ingest:
             seq = self._next_seq(session)
             ts_ms = d.ts_ms or 0
             rows.append((event_id, session.id, seq, self._agent, d.key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
-                         d.call_id, d.request, d.model, d.is_error, d.is_sidechain, d.latency_ms, d.stop_reason,
-                         d.retry_count, d.is_copy, d.flag, self._file_id, item.at, self._rev))
+                         d.call_id, d.request if d.kind == "tool_call" else None, d.model, d.is_error,
+                         d.is_sidechain, d.latency_ms, d.stop_reason, d.retry_count, d.is_copy, d.flag,
+                         self._file_id, item.at, self._rev))
             if item.body is not None:
                 bodies.append((event_id, item.codec, item.body))
             self._span_time(session, ts_ms)
@@ -470,5 +468,3 @@ def _unite(kept: Parsed, other: Parsed) -> None:
 def _tier(key: str) -> int:
     return int(key[3]) if key.startswith("alt") and key[3:4].isdigit() else 0
 
-
-__all__ = ["Draft", "Ingest"]

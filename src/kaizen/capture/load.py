@@ -182,9 +182,9 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
         if row is not None and row.head_hash == stamp:
             return
         with tables.open_foreign(file.path) as foreign:
-            for since, items in source.read(foreign, file.path, since):
+            for position, items in source.read(foreign, file.path, since):
                 ledger.parsed = file.size
-                cursor.state = msgspec.msgpack.encode(since)
+                cursor.state = msgspec.msgpack.encode(position)
                 ingest.store(packed(items, cursor, ledger, now_ms()), source.agent)
         if not ledger.parsed:
             ledger.ignore("no_content" if row is None else "unchanged", file.size)
@@ -196,7 +196,7 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
         return
     report.new_files += row is None
     cursor.head_hash = stamp  # only now: an interrupted reading goes on from its last conversation
-    cursor.state = msgspec.msgpack.encode(since)
+    cursor.state = cursor.state or msgspec.msgpack.encode(since)
     ingest.store(packed([], cursor, ledger, now_ms()), source.agent)
 
 

@@ -1,13 +1,14 @@
-"""Packing a payload for `bodies`: JSON, at most 64 KiB, compressed above 512 bytes."""
+"""Packing a payload for `bodies`: JSON, at most 64 KiB, compressed when that helps."""
 
 import hashlib
-from functools import lru_cache
+import threading
+from functools import cache
 from typing import Any, cast
 
 import msgspec
 
 MAX_BODY = 64 << 10
-COMPRESS_ABOVE = 512
+COMPRESS_ABOVE = 128
 JSON, ZSTD = 0, 1
 
 _encode = msgspec.json.Encoder().encode
@@ -25,7 +26,8 @@ def pack(payload: dict[str, Any]) -> tuple[int, bytes]:
         body = _encode(_trimmed(payload, body))
     if len(body) <= COMPRESS_ABOVE:
         return JSON, body
-    return ZSTD, _compress(body)
+    compressed = _compress(body)
+    return (ZSTD, compressed) if len(compressed) < len(body) else (JSON, body)
 
 
 def unpack(codec: int, body: bytes) -> dict[str, Any]:
@@ -68,15 +70,23 @@ def _storable(value: Any) -> Any:
 
 
 def _compress(body: bytes) -> bytes:
-    return cast("bytes", _codecs()[0].compress(body))
+    return _codecs().compressor.compress(body)
 
 
 def _decompress(body: bytes) -> bytes:
-    return cast("bytes", _codecs()[1].decompress(body))
+    return _codecs().decompressor.decompress(body)
 
 
-@lru_cache
-def _codecs() -> tuple[Any, Any]:
-    import zstandard
+class _Codecs(threading.local):
+    """zstd's contexts are not for two threads at once."""
 
-    return zstandard.ZstdCompressor(level=3), zstandard.ZstdDecompressor()
+    def __init__(self) -> None:
+        import zstandard
+
+        self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=False)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+@cache
+def _codecs() -> _Codecs:
+    return _Codecs()

@@ -125,7 +125,7 @@ class _Lines:
             self._state: Any = source.begin(cursor.path, _sidecar(source, cursor.path))
         else:
             self._offset, self._ledger = cursor.offset, ledger
-            clock, self._state = _state_decoder(source.state).decode(cursor.state)
+            clock, self._state = _state_decoder(source).decode(cursor.state)
             self._clock = clock
         self._head_hash = _hash(head)
         self._base_ms = status.st_mtime_ns // 1_000_000
@@ -163,7 +163,8 @@ class _Lines:
         try:
             for item in parse(line, at, self._state):
                 if type(item) is Draft:
-                    self._items.append(Parsed(item, at, self._clock.stamp(item, self._base_ms, self._now_ms), 0, None, None))
+                    exact = self._clock.stamp(item, self._base_ms, self._now_ms)
+                    self._items.append(Parsed(item, at, exact, 0, None, None))
                 elif type(item) is SessionDraft:
                     self._sessions.append(item)
         except Malformed:
@@ -200,16 +201,15 @@ class _Lines:
     def _parse(self, line: bytes, at: int) -> tuple[bool, str]:
         kept, reason = False, "no_content"
         for item in self._source.parse(line, at, self._state):
-            kind = type(item)
-            if kind is Draft:
+            if type(item) is Draft:
                 self._items.append(_packed(item, at, self._clock.stamp(item, self._base_ms, self._now_ms)))
                 kept = True
-            elif kind is SessionDraft:
+            elif type(item) is SessionDraft:
                 self._sessions.append(item)
                 kept = True
-            elif kind is Ignored:
+            elif type(item) is Ignored:
                 reason = item.reason
-            elif kind is Unknown:
+            elif type(item) is Unknown:
                 reason = "unknown_type"
                 self._ledger.unknown[item.name] = self._ledger.unknown.get(item.name, 0) + 1
         return kept, reason
@@ -229,7 +229,7 @@ class _Lines:
                 self._parse(line, self._offset)
         except Malformed:
             pass
-        clock, self._state = _state_decoder(self._source.state).decode(saved)
+        clock, self._state = _state_decoder(self._source).decode(saved)
         self._clock = clock
         return True
 
@@ -247,8 +247,8 @@ class _Lines:
 
 
 @lru_cache
-def _state_decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(tuple[Clock, kind])  # type: ignore[valid-type]
+def _state_decoder(source: LineSource) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(tuple[Clock, source.state])  # type: ignore[name-defined]
 
 
 def _packed(draft: Draft, at: int, ts_exact: bool) -> Parsed:
@@ -313,7 +313,7 @@ def _continues(descriptor: int, status: os.stat_result, cursor: Cursor, head: by
 
 
 def _same_head(head: bytes, cursor: Cursor) -> bool:
-    return cursor.size >= HEAD and _hash(head) == cursor.head_hash or _hash(head[: cursor.size]) == cursor.head_hash
+    return _hash(head if cursor.size >= HEAD else head[: cursor.size]) == cursor.head_hash
 
 
 def _sidecar(source: LineSource, path: str) -> bytes | None:

@@ -1,6 +1,5 @@
 """`kaizen load`."""
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,17 +22,8 @@ def load(run: Run, rebuild: bool, no_progress: bool) -> None:
     """
     from kaizen.capture import load as capture
 
-    progress = None
-    if sys.stderr.isatty() and not (no_progress or run.out.is_quiet or run.out.format == "json"):
-        from kaizen.cli.progress import Progress
-
-        progress = Progress(sys.stderr)
-    more: dict[str, Any] = {"rebuild": True} if rebuild else {}
-    try:
-        report = capture.load(run.home, run.env, run.config, progress=progress, **more)
-    finally:
-        if progress is not None:
-            progress.close()
+    with run.progress(is_wanted=not no_progress) as progress:
+        report = capture.load(run.home, run.env, run.config, progress=progress, rebuild=rebuild)
     run.out.show(report, lines)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from kaizen.cli.options import Where
+    from kaizen.cli.progress import Progress
     from kaizen.model.times import Window
 
 
@@ -82,6 +83,37 @@ class Run:
                 with readable_errors(database_of(self.home)):
                     raise
 
+    @contextlib.contextmanager
+    def _preview(self) -> Iterator[sqlite3.Connection]:
+        early = None
+        if not database_of(self.home).exists():
+            from kaizen.capture.preview import preview
+
+            early = preview(self.env, self.config)
+        if early is None:
+            with self.store() as db:
+                yield db
+            return
+        with contextlib.closing(early):
+            yield early
+        sys.stdout.flush()
+        self.out.note("Storing and indexing everything now, so that later answers are instant. Ctrl-C is safe.")
+        from kaizen.capture.load import load
+
+        with self.progress() as progress:
+            load(self.home, self.env, self.config, progress=progress)
+
+    @contextlib.contextmanager
+    def progress(self, *, is_wanted: bool = True) -> Iterator["Progress | None"]:
+        """A progress bar on stderr, when that is a terminal and somebody reads it."""
+        if not is_wanted or not sys.stderr.isatty() or self.out.is_quiet or self.out.format == "json":
+            yield None
+            return
+        from kaizen.cli.progress import Progress
+
+        with contextlib.closing(Progress(sys.stderr)) as bar:
+            yield bar
+
     def refresh(self) -> None:
         """Read what grew since the last time. Where that is impossible the store is shown as it is, with a warning."""
         from kaizen.capture.load import refresh
@@ -101,10 +133,15 @@ class Run:
 
     @contextlib.contextmanager
     def reading(
-        self, where: "Where", window: "Window | None" = None, tz: "tzinfo | None" = None, *, notes: bool = True
+        self, where: "Where", window: "Window | None" = None, tz: "tzinfo | None" = None, *, notes: bool = True,
+        only_requests: bool = False,
     ) -> Iterator[Reading]:
-        """The store and the scope of `where`. Says on stderr, or in the envelope, what is looked at."""
-        with self.store(refresh=where.refresh) as db:
+        """The store and the scope of `where`. Says on stderr, or in the envelope, what is looked at.
+
+        `only_requests`: a view that asks for nothing else may answer from a preview when nothing is stored yet; the
+        import then follows the answer.
+        """
+        with self._preview() if only_requests and where.refresh else self.store(refresh=where.refresh) as db:
             scope = scopes.resolve(
                 db,
                 self.repositories(where.workspace),

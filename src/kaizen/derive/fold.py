@@ -29,7 +29,7 @@ from kaizen.model.span import Span, Turn
 
 NAME = "session"
 # Bump when the meaning or layout of `State`, or any row made from the same events, changes.
-VERSION = 1
+VERSION = 2
 
 
 class State(msgspec.Struct, array_like=True):

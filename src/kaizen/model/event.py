@@ -1,6 +1,6 @@
 """What a source says (`Draft`, `SessionDraft`, `Ignored`, `Unknown`) and what is remembered of it (`Facts`).
 
-A source turns bytes into drafts and knows nothing else. `ingest` gives each draft a place (`seq`) and makes it an event.
+A source turns bytes into drafts and knows nothing else. `ingest` gives each draft a place (`seq`): then it is an event.
 """
 
 from typing import Any, Literal

@@ -1,8 +1,11 @@
 """One billed model call, seen once or many times: which record speaks for it, and which requests are one."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
+
+_ADVISOR = re.compile(r":advisor\d+\Z")
 
 
 class Request(msgspec.Struct, gc=False):
@@ -40,9 +43,24 @@ class Request(msgspec.Struct, gc=False):
     file_offset: int | None
 
     @property
+    def advisor(self) -> str:
+        """Which call inside the request, when it is not the request's own."""
+        found = _ADVISOR.search(self.key)
+        return found[0] if found else ""
+
+    @property
     def is_bare(self) -> bool:
         """Its key names no variant, only the request."""
-        return self.key == f"req:{self.request}"
+        return self.key == f"req:{self.request}{self.advisor}"
+
+    def rank(self) -> tuple[object, ...]:
+        """Which of two records of one key speaks: the heavier; of equals the one on the main line, then any fixed rule.
+        Only then the place: a rule that asks which came first would depend on the order of files."""
+        amounts = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.cache_write_1h_tokens,
+                   self.reasoning_tokens)
+        return (self.weight(), not self.is_sidechain, self.stop_reason or "", self.model or "", self.service_tier or "",
+                self.speed or "", self.flag or "", tuple(-1 if one is None else one for one in amounts),
+                self.file_offset or 0)
 
     def weight(self) -> tuple[int, ...]:
         """Streamed snapshots grow: of two records of one request the heavier one is the later, complete one."""
@@ -51,7 +69,6 @@ class Request(msgspec.Struct, gc=False):
             (self.input_tokens or 0) + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0),
             self.cache_write_1h_tokens or 0,
             self.reasoning_tokens or 0,
-            self.reported_cost_usd_e6 or 0,
             self.stop_reason is not None,
         )
 
@@ -71,8 +88,7 @@ def absorb(kept: Request, other: Request) -> bool:
     `is_copy`) is the caller's.
     """
     changed = False
-    later = other.file_id == kept.file_id and (other.file_offset or 0) > (kept.file_offset or 0)
-    if (other.weight(), later) > (kept.weight(), False):
+    if other.rank() > kept.rank():
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
         changed = True
@@ -94,17 +110,22 @@ def judge(variants: Sequence[Request]) -> dict[str, str | None]:
     """Key -> why it is not counted, for all rows of one request (`req:<request>` and `req:<request>:<variant>`).
 
     A row without variant is the same call as one with: the heavier counts. A side-chain row repeats a main-line row
-    under another request id. Rows that only a replay shows count nowhere.
+    under another request id. Advisors inside a request (`...:advisor0`) are calls of their own, and are compared with
+    each other only. Rows that only a replay shows count nowhere.
     """
     verdict: dict[str, str | None] = {row.key: REPLAY if row.duplicate_of == REPLAY else None for row in variants}
-    live = sorted((row for row in variants if row.duplicate_of != REPLAY), key=lambda row: row.key)
-    named = [row for row in live if not row.is_bare]
-    main = next((row for row in named if not row.is_sidechain), None)
-    if main is not None:
-        verdict.update((row.key, main.key) for row in named if row.is_sidechain)
-    chosen = main or (named[0] if named else None)
-    for bare in live:
-        if bare.is_bare and chosen is not None:
-            loser, winner = (chosen, bare) if bare.weight() > chosen.weight() else (bare, chosen)
-            verdict[loser.key] = winner.key
+    calls: dict[str, list[Request]] = {}
+    for row in sorted(variants, key=lambda row: row.key):
+        if row.duplicate_of != REPLAY:
+            calls.setdefault(row.advisor, []).append(row)
+    for rows in calls.values():
+        named = [row for row in rows if not row.is_bare]
+        main = next((row for row in named if not row.is_sidechain), None)
+        if main is not None:
+            verdict.update((row.key, main.key) for row in named if row.is_sidechain)
+        chosen = main or (named[0] if named else None)
+        for bare in rows:
+            if bare.is_bare and chosen is not None:
+                loser, winner = (chosen, bare) if bare.weight() > chosen.weight() else (bare, chosen)
+                verdict[loser.key] = winner.key
     return verdict

@@ -2,12 +2,14 @@
 
 from functools import cache
 
-from kaizen.sources import claude, codex, cursor, cursor_chats, cursor_state, cursor_text
+from kaizen.sources import cursor, cursor_chats, cursor_state, cursor_text
+from kaizen.sources.claude import SOURCE as CLAUDE
+from kaizen.sources.codex import SOURCES as CODEX
 from kaizen.sources.shapes import Source
 
 ALL: tuple[Source, ...] = (
-    claude.SOURCE,
-    *codex.SOURCES,
+    CLAUDE,
+    *CODEX,
     cursor.SOURCE,
     cursor_chats.SOURCE,
     cursor_state.SOURCE,

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
+from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, Unknown
 from kaizen.sources import claude_host, claude_usage
 from kaizen.sources.claude_state import State, begin, place, row_key
 from kaizen.sources.shapes import LineSource, as_dict, as_list, as_text, as_time_ms, record
@@ -104,23 +104,27 @@ def _assistant(said: dict[str, Any], message: dict[str, Any], ts_ms: int | None,
     side = said.get("isSidechain") is True
     is_copy = claude_usage.is_copy(said, state)
     number = -1
+
+    def row(kind: Kind, key: str, payload: dict[str, Any], *, role: Role | None = None, tool: str | None = None,
+            call: str | None = None) -> Draft:
+        return Draft(key, state.session, kind, ts_ms, role=role, tool=tool, call_id=call, request=link, model=model,
+                     is_sidechain=side, is_copy=is_copy, payload=payload)
+
     for number, block in enumerate(_blocks(message.get("content"))):
         kind = block.get("type")
-        common = {"ts_ms": ts_ms, "model": model, "is_sidechain": side, "is_copy": is_copy, "request": link}
+        key = row_key(said, at, number, state)
         if kind == "text":
-            if text := as_text(block.get("text")):
-                yield Draft(row_key(said, at, number, state), state.session, "message", role="assistant",
-                            payload={"text": text}, **common)
+            if answer := as_text(block.get("text")):
+                yield row("message", key, {"text": answer}, role="assistant")
         elif kind in ("thinking", "redacted_thinking"):
-            text = as_text(block.get("thinking"))
-            yield Draft(row_key(said, at, number, state), state.session, "message", role="thinking",
-                        payload={"text": text} if text else {"redacted": True}, **common)
+            thought = as_text(block.get("thinking"))
+            yield row("message", key, {"text": thought} if thought else {"redacted": True}, role="thinking")
         elif kind in _CALLS:
             call, tool = as_text(block.get("id")), as_text(block.get("name"))
             if tool == "WebSearch" and call and link:
                 state.remember_search(call, claude_usage.key_of(said, message, at, state), link)
-            yield Draft(_call_key("call", call, said, at, number, state), state.session, "tool_call", tool=tool,
-                        call_id=call, payload={"input": light(block.get("input"))}, **common)
+            yield row("tool_call", _call_key("call", call, said, at, number, state),
+                      {"input": light(block.get("input"))}, tool=tool, call=call)
         elif type(kind) is str and kind.endswith("tool_result"):
             yield _result(block, said, ts_ms, at, number, state)
         else:
@@ -176,16 +180,16 @@ def _said_by_user(text: str, images: int, is_meta: bool, said: dict[str, Any], t
                  role="prompt" if is_prompt else "context", is_sidechain=side, payload=payload)
 
 
-def _result(block: dict[str, Any], said: dict[str, Any], ts_ms: int | None, at: int, number: int, state: State) -> Draft:
+def _result(block: dict[str, Any], said: dict[str, Any], ts_ms: int | None, at: int, number: int, state: State
+            ) -> Draft:
     call = as_text(block.get("tool_use_id"))
     payload: dict[str, Any] = {"output": "\n".join(_texts(block.get("content")))}
     details = as_dict(said.get("toolUseResult"))
     duration = details.get("durationMs", details.get("totalDurationMs"))
     if details.get("interrupted") is True:
         payload["interrupted"] = True
-    for name, value in (("file_path", details.get("filePath")), ("agent_id", details.get("agentId"))):
-        if type(value) is str:
-            payload[name] = value
+    payload.update({name: value for name, value in (("file_path", details.get("filePath")),
+                                                    ("agent_id", details.get("agentId"))) if type(value) is str})
     if type(details.get("exitCode")) is int:
         payload["exit_code"] = details["exitCode"]
     error = block.get("is_error")

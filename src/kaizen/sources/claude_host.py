@@ -8,15 +8,16 @@ from kaizen.sources.claude_state import State, row_key
 from kaizen.sources.shapes import as_dict, as_text
 
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "agent-name": "agentName"}
-_METADATA = frozenset("""
-    agent-color agent-setting attribution-snapshot atis-latch bridge-session content-replacement file-history-delta
-    file-history-snapshot frame-link last-prompt mode permission-mode pr-link queue-operation relocated result
-    saved_hook_context speculation-accept started summary tag worktree-state
-""".split())
-_LIFECYCLE = frozenset("""
-    api_refusal away_summary informational local_command model_refusal_fallback scheduled_task_fire session_start
-    stop_hook_summary
-""".split())
+_METADATA = frozenset({
+    "agent-color", "agent-setting", "attribution-snapshot", "atis-latch", "bridge-session", "content-replacement",
+    "file-history-delta", "file-history-snapshot", "frame-link", "last-prompt", "mode", "permission-mode", "pr-link",
+    "queue-operation", "relocated", "result", "saved_hook_context", "speculation-accept", "started", "summary", "tag",
+    "worktree-state",
+})
+_LIFECYCLE = frozenset({
+    "api_refusal", "away_summary", "informational", "local_command", "model_refusal_fallback", "scheduled_task_fire",
+    "session_start", "stop_hook_summary",
+})
 
 
 def parse(kind: object, said: dict[str, Any], ts_ms: int | None, at: int, state: State) -> Iterator[Item]:
@@ -46,7 +47,8 @@ def _system(said: dict[str, Any], ts_ms: int | None, at: int, state: State) -> I
     elif subtype == "compact_boundary":
         about = as_dict(said.get("compactMetadata"))
         yield Draft(key, state.session, "lifecycle", ts_ms,
-                    payload={"event": "compaction", "trigger": about.get("trigger"), "pre_tokens": about.get("preTokens")})
+                    payload={"event": "compaction", "trigger": about.get("trigger"),
+                             "pre_tokens": about.get("preTokens")})
     elif subtype == "turn_duration":
         took = said.get("durationMs")
         yield Draft(key, state.session, "lifecycle", ts_ms, payload={"event": "turn_duration"},

@@ -69,21 +69,21 @@ def key_of(said: dict[str, Any], message: dict[str, Any], at: int, state: State)
 
 def costs(said: dict[str, Any], message: dict[str, Any], ts_ms: int | None, at: int, state: State) -> Iterator[Draft]:
     """One draft for the request, and one for each advisor inside it that has a model of its own."""
-    used = as_dict(message.get("usage"))
+    used = message.get("usage")
     model = as_text(message.get("model"))
-    if model == "<synthetic>" or said.get("isApiErrorMessage") is True or not used:
+    if model == "<synthetic>" or said.get("isApiErrorMessage") is True or type(used) is not dict:
         return
     key, request = key_of(said, message, at, state), request_of(said, message, at, state)
     total, hour = _cache_writes(used)
-    prompt = (as_count(used.get("input_tokens")) or 0) + (as_count(used.get("cache_read_input_tokens")) or 0) + (total or 0)
+    fresh, cached = as_count(used.get("input_tokens")), as_count(used.get("cache_read_input_tokens"))
+    prompt = (fresh or 0) + (cached or 0) + (total or 0)
     output = as_count(used.get("output_tokens"))
     tier, speed = as_text(used.get("service_tier")), as_text(used.get("speed"))
     yield Draft(
         key, state.session, "cost", ts_ms, request=request, model=model,
-        input_tokens=as_count(used.get("input_tokens")), output_tokens=output,
+        input_tokens=fresh, output_tokens=output,
         reasoning_tokens=as_count(as_dict(used.get("output_tokens_details")).get("thinking_tokens")),
-        cache_read_tokens=as_count(used.get("cache_read_input_tokens")), cache_write_tokens=total,
-        cache_write_1h_tokens=hour,
+        cache_read_tokens=cached, cache_write_tokens=total, cache_write_1h_tokens=hour,
         web_search_requests=as_count(as_dict(used.get("server_tool_use")).get("web_search_requests")),
         service_tier=tier, speed=speed, reported_cost_usd_e6=_reported(said.get("costUSD")),
         stop_reason=as_text(message.get("stop_reason")), context_used_tokens=prompt,
@@ -99,7 +99,8 @@ def costs(said: dict[str, Any], message: dict[str, Any], ts_ms: int | None, at: 
                 f"{key}:advisor{number}", state.session, "cost", ts_ms, request=request, model=advisor,
                 input_tokens=as_count(step.get("input_tokens")), output_tokens=as_count(step.get("output_tokens")),
                 cache_read_tokens=as_count(step.get("cache_read_input_tokens")), cache_write_tokens=total,
-                cache_write_1h_tokens=hour, is_copy=is_copy(said, state))
+                cache_write_1h_tokens=hour, is_sidechain=said.get("isSidechain") is True,
+                is_copy=is_copy(said, state))
 
 
 def _cache_writes(used: dict[str, Any]) -> tuple[int | None, int | None]:

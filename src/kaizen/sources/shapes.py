@@ -8,7 +8,7 @@
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -37,9 +37,9 @@ class LineSource(msgspec.Struct, frozen=True):
     """`parse(line, at, state)` is called for every complete line in order. `at` is the line's byte offset.
 
     It must never raise anything but `Malformed` for bytes whatsoever, may change `state`, and may keep nothing else.
-    `begin(path, sidecar)` makes the state of a fresh file; `sidecar` is the content of `sidecar_of(path)` if that exists.
-    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of the lines that hold one of `usage_marks`;
-    it sees no other line. Its cost drafts must equal those of `parse`: a property test holds it to that.
+    `begin(path, sidecar)` makes the state of a fresh file; `sidecar` is the content of `sidecar_of(path)`, if any.
+    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of
+    `usage_marks`; it sees no other line. Its cost drafts must equal those of `parse`: a property test holds it to that.
     """
 
     agent: str
@@ -70,8 +70,8 @@ class DocumentSource(msgspec.Struct, frozen=True):
 
 class TableSource(msgspec.Struct, frozen=True):
     """`read(db, path, since)` yields `(cursor, items)` per conversation that changed after `since` (a source-defined
-    JSON value, None at first), in cursor order; the caller stores the last cursor it committed. `db` is opened read-only
-    with `query_only`; a missing table or column is not an error of the program: raise `Malformed`."""
+    JSON value, None at first), in cursor order; the caller stores the last cursor it committed. `db` is opened
+    read-only with `query_only`; a missing table or column is not an error of the program: raise `Malformed`."""
 
     agent: str
     name: str
@@ -127,7 +127,7 @@ def _scrubbed(value: Any, depth: int = 0) -> Any:
 
 
 def as_dict(value: object) -> dict[str, Any]:
-    """`value` if it is an object, else an empty one: a field of another type than expected is a field we do not have."""
+    """`value` if it is an object, else an empty one: a field of another type is a field we do not have."""
     return value if type(value) is dict else {}
 
 
@@ -164,13 +164,14 @@ def as_time_ms(value: object) -> int | None:
             return as_time_ms(int(value))
         try:
             moment = datetime.fromisoformat(value)
-            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
         ms = round(seconds * 1000)
     elif type(value) is int or (type(value) is float and math.isfinite(value)):
         size = abs(value)
-        ms = round(value * 1000 if size < 1e12 else value if size <= 1e14 else value / 1e3 if size <= 1e17 else value / 1e6)
+        ms = round(value * 1000 if size < 1e12 else value if size <= 1e14 else
+                   value / 1e3 if size <= 1e17 else value / 1e6)
     else:
         return None
     return ms if _YEAR_2020_MS <= ms < 1 << 53 else None

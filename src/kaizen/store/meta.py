@@ -19,5 +19,6 @@ def rev(db: Connection) -> int:
 
 def counts(db: Connection) -> tuple[int, int]:
     """(sessions that did something, events)."""
-    found: tuple[int, int] = db.execute("SELECT count(*), ifnull(sum(events), 0) FROM sessions WHERE events > 0").fetchone()
+    found: tuple[int, int] = db.execute(
+        "SELECT count(*), ifnull(sum(events), 0) FROM sessions WHERE events > 0").fetchone()
     return found

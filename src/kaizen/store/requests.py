@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
+from msgspec.structs import astuple
+
 from kaizen.model.request import Request
 
 COLUMNS = Request.__struct_fields__
@@ -31,11 +33,11 @@ def insert(db: Connection, agent: str, rows: Iterable[tuple[Request, int]], rev:
     names = ("agent", "kind", "seq", "rev", *COLUMNS)
     db.executemany(
         f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-        ((agent, "cost", seq, rev, *_values(request)) for request, seq in rows))
+        ((agent, "cost", seq, rev, *astuple(request)) for request, seq in rows))
 
 
 def update(db: Connection, rows: Sequence[Request], rev: int) -> None:
-    db.executemany(_UPDATE, ((*_values(row)[1:], rev, row.id) for row in rows))
+    db.executemany(_UPDATE, ((*astuple(row)[1:], rev, row.id) for row in rows))
 
 
 def move(db: Connection, request: Request, seq: int) -> None:
@@ -46,7 +48,3 @@ def move(db: Connection, request: Request, seq: int) -> None:
 def add_sightings(db: Connection, sightings: Iterable[tuple[int, int, int, int | None]]) -> None:
     """(event id, file id, file offset, output tokens) each."""
     db.executemany("INSERT OR IGNORE INTO sightings VALUES (?, ?, ?, ?)", sightings)
-
-
-def _values(request: Request) -> tuple[object, ...]:
-    return tuple([getattr(request, name) for name in COLUMNS])

@@ -25,12 +25,9 @@ from kaizen.store.open import database_of
 SCHEMA = 1
 ID_BITS = 40
 ID_MASK = (1 << ID_BITS) - 1
-# Rows per INSERT: each statement hands the interpreter to the importing thread once, not once per row.
-ROWS = 64
 
-_INSERT = "INSERT INTO words (rowid, prompt, text, tool, path) VALUES "
-_INSERT_MANY = _INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * ROWS)
-_INSERT_ONE = _INSERT + "(?, ?, ?, ?, ?)"
+# A row at a time: FTS5 writes out what it has gathered at the end of each INSERT of several rows.
+_INSERT = "INSERT INTO words (rowid, prompt, text, tool, path) VALUES (?, ?, ?, ?, ?)"
 # prompt, text, tool, path
 _RANK = "bm25(words, 5.0, 1.0, 2.0, 3.0)"
 _FTS5 = "fts5(prompt, text, tool, path, {content}tokenize = 'unicode61 remove_diacritics 2')"
@@ -145,7 +142,7 @@ def _prepare(db: Connection) -> None:
         db.execute("DROP TABLE IF EXISTS meta")
         db.execute(f"CREATE VIRTUAL TABLE words USING {_FTS5.format(content='content = , ')}")
         # Fewer merges: a third of the time to index for 1 % of its size. Measured, docs/performance.md.
-        for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 8 << 20)):
+        for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 16 << 20)):
             db.execute("INSERT INTO words (words, rank) VALUES (?, ?)", (name, value))
         db.execute("CREATE TABLE meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) STRICT, WITHOUT ROWID")
         db.execute(f"PRAGMA user_version={SCHEMA}")
@@ -191,11 +188,8 @@ def clear(db: Connection) -> None:
     db.execute("DELETE FROM meta")
 
 
-def insert(db: Connection, rows: Sequence[Row]) -> None:
-    whole = len(rows) // ROWS * ROWS
-    for at in range(0, whole, ROWS):
-        db.execute(_INSERT_MANY, [value for row in rows[at : at + ROWS] for value in row])
-    db.executemany(_INSERT_ONE, rows[whole:])
+def insert(db: Connection, rows: Iterable[Row]) -> None:
+    db.executemany(_INSERT, rows)
 
 
 def shrink(db: Connection) -> None:
@@ -298,7 +292,7 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
 
     def some(order: str) -> list[tuple[int, float, int, int]]:
         return db.execute(f"""
-            SELECT e.id, {_RANK}, e.ts_ms, e.session_id
+            SELECT w.rowid, {_RANK}, e.ts_ms, e.session_id
               FROM found.words AS w CROSS JOIN events AS e ON e.id = (w.rowid & {ID_MASK})
              CROSS JOIN sessions AS s ON s.id = e.session_id
              WHERE words MATCH ? AND {where} AND EXISTS (SELECT 1 FROM bodies WHERE event_id = e.id)
@@ -307,12 +301,15 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
     rows = some("ASC")
     is_all = len(rows) < HALF
     if not is_all:
-        rows += some("DESC")
-    best: dict[int, tuple[int, float, int, int]] = {}
-    for row in rows:
-        if row[0] not in best or row[1] < best[row[0]][1]:
-            best[row[0]] = row
-    return [Candidate(*row) for row in best.values()], is_all
+        last = rows[-1][0]
+        rows += (rest := some("DESC"))
+        is_all = rest[-1][0] <= last
+    best: dict[int, Candidate] = {}
+    for rowid, rank, ts_ms, session_id in rows:
+        event_id = rowid & ID_MASK
+        if event_id not in best or rank < best[event_id].rank:
+            best[event_id] = Candidate(event_id, rank, ts_ms, session_id)
+    return list(best.values()), is_all
 
 
 def bodies(db: Connection, ids: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
@@ -341,7 +338,7 @@ def marked(texts: dict[int, tuple[str, str, str, str]], match: str, start: str, 
     """The texts that match, with every match between `start` and `end`: FTS5 itself says what matched."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.execute(f"CREATE VIRTUAL TABLE words USING {_FTS5.format(content='')}")
-        db.executemany(_INSERT_ONE, [(key, *text) for key, text in texts.items()])
+        db.executemany(_INSERT, [(key, *text) for key, text in texts.items()])
         columns = ", ".join(f"highlight(words, {i}, ?, ?)" for i in range(4))
         return {row[0]: row[1:] for row in db.execute(
             f"SELECT rowid, {columns} FROM words WHERE words MATCH ?", (*(start, end) * 4, match))}

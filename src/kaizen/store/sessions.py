@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 import msgspec
+from msgspec.structs import astuple
 
 
 class Session(msgspec.Struct):
@@ -61,7 +62,7 @@ def add(db: Connection, agent: str, host_id: str, rev: int) -> Session:
 
 
 def update(db: Connection, sessions: Iterable[Session], rev: int) -> None:
-    db.executemany(_UPDATE, ((*[getattr(one, name) for name in _FIELDS[3:]], rev, one.id) for one in sessions))
+    db.executemany(_UPDATE, ((*astuple(one)[3:], rev, one.id) for one in sessions))
 
 
 def workspace(db: Connection, path: str, root: str) -> int:

@@ -40,7 +40,8 @@ _REBUILD = """
 def rebuilt(db: Connection) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Both roll-ups recomputed from events: (by quarter, by session), sorted by key. For tests and `doctor`."""
     by_quarter = db.execute(
-        f"""SELECT ts_ms / {QUARTER_MS}, ifnull(workspace_id, 0), sessions.agent, ifnull(events.model, ''), {_REBUILD}, 3, 4
+        f"""SELECT ts_ms / {QUARTER_MS}, ifnull(workspace_id, 0), sessions.agent, ifnull(events.model, ''),
+                   {_REBUILD}, 3, 4
              ORDER BY 1, 2, 3, 4""").fetchall()
     by_session = db.execute(
         f"SELECT session_id, ifnull(events.model, ''), {_REBUILD} ORDER BY 1, 2").fetchall()

@@ -224,3 +224,4 @@ CREATE TABLE guidance_used (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('store_id', lower(hex(randomblob(16))));
