@@ -143,7 +143,7 @@ def test_files_that_appear_one_by_one(lab: Lab, name: str, seed: int) -> None:
     machine = lab.machine()
     files = list(files_of(name).items())
     random.Random(seed).shuffle(files)
-    for path, content in files:
+    for path, content in sorted(files, key=lambda file: file[0].endswith(".jsonl")):  # what lies beside comes first
         machine.write(machine.user / path, content)
         machine.load()
     lab.check(machine, name)
@@ -159,7 +159,8 @@ def test_files_that_grow_in_turns(lab: Lab, name: str, seed: int) -> None:
     files = files_of(name)
     cuts = {path: sorted({*(chance.randrange(len(content) + 1) for _ in range(2)), len(content)})
             for path, content in files.items() if content}
-    turns = [path for path, places in cuts.items() for _ in places]
+    put(machine, {path: content for path, content in files.items() if not path.endswith(".jsonl")})
+    turns = [path for path, places in cuts.items() for _ in places if path.endswith(".jsonl")]
     chance.shuffle(turns)
     for path in turns:
         target = machine.user / path

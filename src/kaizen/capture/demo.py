@@ -30,21 +30,25 @@ SHOP, TIDE = "/home/demo/shopfront", "/home/demo/tidepool"
 
 FILES = {
     SHOP: {
-        "shopfront/cart.py": "def total(cart: Cart) -> int:\n    return sum(line.price * line.count for line in cart.lines)",
+        "shopfront/cart.py": "def total(cart: Cart) -> int:\n"
+                             "    return sum(line.price * line.count for line in cart.lines)",
         "shopfront/orders.py": "def place(cart: Cart, *, now: datetime) -> Order:\n    check_stock(cart)\n"
                                "    return Order(lines=cart.lines, placed_at=now)",
         "shopfront/stock.py": "def reserve(sku: str, count: int) -> bool:\n    with transaction() as db:\n"
                               "        return take(db, sku, count)",
-        "shopfront/mail.py": "def confirm(order: Order) -> None:\n    send(order.email, render('confirmation.txt', order))",
+        "shopfront/mail.py": "def confirm(order: Order) -> None:\n"
+                             "    send(order.email, render('confirmation.txt', order))",
         "shopfront/tax.py": "RATES = {'DE': 19, 'FR': 20, 'AT': 20}\n\ndef tax(cents: int, country: str) -> int:\n"
                             "    return cents * RATES[country] // 100",
     },
     TIDE: {
         "src/tides.ts": "export function nextHigh(station: Station, at: Date): Date {\n"
                         "  return harmonic(station, at).peak();\n}",
-        "src/chart.ts": "export function draw(points: Point[], size: Size): string {\n  return path(points.map(scale(size)));\n}",
+        "src/chart.ts": "export function draw(points: Point[], size: Size): string {\n"
+                        "  return path(points.map(scale(size)));\n}",
         "src/api.ts": "app.get('/stations/:id', async (req, res) => {\n  res.json(await load(req.params.id));\n});",
-        "src/cache.ts": "const kept = new Map<string, Entry>();\nexport const get = (key: string) => kept.get(key)?.value;",
+        "src/cache.ts": "const kept = new Map<string, Entry>();\n"
+                        "export const get = (key: string) => kept.get(key)?.value;",
     },
 }
 CHECK = {SHOP: "pytest -q", TIDE: "npm test"}
@@ -76,25 +80,25 @@ class Task(NamedTuple):
 TASKS = (
     Task(20, "claude", SHOP, "main", "Explain how an order gets from the cart to the warehouse.", 2, subagents=1),
     Task(20, "codex", TIDE, "main", "Add a /health endpoint that also checks the station database."),
-    Task(19, "claude", SHOP, "fix/rounding", "Totals are off by one cent for some carts. Find out why and fix it.", 6, 3),
+    Task(19, "claude", SHOP, "fix/rounding", "Totals of some carts are off by one cent. Find out why.", 6, 3),
     Task(18, "cursor", TIDE, "main", "Give the chart a dark theme that follows the system setting.", 4),
     Task(17, "claude", TIDE, "feat/cache", "Cache station lookups for ten minutes. Write tests first.", 6, 2,
          follow_up="Use a plain Map, no new dependency."),
     Task(16, "codex", SHOP, "main", "Replace the print statements in mail.py with logging.", 2),
     Task(15, "claude", SHOP, "feat/vat", "Support reduced tax rates for books. The rates are in docs/tax.md.", 7, 1,
          subagents=1),
-    Task(14, "codex", TIDE, "fix/midnight", "The test for high water across midnight is flaky. Make it reliable.", 6, 4),
+    Task(14, "codex", TIDE, "fix/midnight", "The test for high water across midnight is flaky. Fix it.", 6, 4),
     Task(13, "cursor", SHOP, "main", "Rename count to quantity everywhere in the cart module.", 5),
-    Task(12, "claude", TIDE, "main", "Review src/api.ts for missing input validation. Do not change anything yet.", 3,
+    Task(12, "claude", TIDE, "main", "Review src/api.ts for missing validation. Change nothing yet.", 3,
          subagents=2, follow_up="Fix the first two findings."),
     Task(11, "claude", SHOP, "feat/stock", "Two customers could buy the last item. Make reserve() safe.", 8, 3,
          trouble=True),
-    Task(10, "codex", SHOP, "feat/stock", "Write a test that runs fifty reservations of the same item at once.", 4, 2),
+    Task(10, "codex", SHOP, "feat/stock", "Write a test that runs fifty reservations of one item at once.", 4, 2),
     Task(9, "claude", SHOP, "feat/stock", "Two customers could buy the last item. Make reserve() safe.", 5, resumed=True,
          follow_up="Retry twice before giving up, then raise OutOfStock."),
     Task(8, "cursor", TIDE, "main", "Why does the chart jump when the window is resized?", 3),
     Task(7, "codex", TIDE, "main", "Upgrade to TypeScript 5.9 and fix what breaks.", 7, 3, trouble=True),
-    Task(6, "claude", TIDE, "feat/alerts", "Send a mail when the water is higher than a user's mark.", 8, 2, subagents=1),
+    Task(6, "claude", TIDE, "feat/alerts", "Send a mail when the water passes a user's mark.", 8, 2, subagents=1),
     Task(5, "claude", SHOP, "main", "Write the release notes for 2.3 from the commits since the last tag.", 2),
     Task(5, "cursor", SHOP, "main", "Add type hints to orders.py and stock.py.", 4),
     Task(4, "claude", SHOP, "fix/deadlock", "Checkout hangs under load; the log says deadlock. Find the cause.", 9, 3,
@@ -262,7 +266,7 @@ class Claude(Writer):
         old, new = _edited(step.text)
         name, given, shown = {
             "read": ("Read", {"file_path": path}, step.text),
-            "edit": ("Edit", {"file_path": path, "old_string": old, "new_string": new}, f"The file {path} was updated."),
+            "edit": ("Edit", {"file_path": path, "old_string": old, "new_string": new}, f"Updated {path}."),
             "check": ("Bash", {"command": CHECK[self.task.repository], "description": "Run the tests"}, step.text),
         }[step.what]
         self.call(name, given, f"Exit code 1\n{shown}" if step.failed else shown, step.failed)
@@ -301,7 +305,7 @@ class Claude(Writer):
 
     def delegate(self, number: int) -> None:
         id = f"a{self.rng.getrandbits(64):016x}"
-        prompt = ("Find every caller and list them with their files.", "Look for tests that cover this code.")[number % 2]
+        prompt = ("Find every caller and list them.", "Look for tests that cover this code.")[number % 2]
         task = self.task._replace(prompt=prompt, rounds=2, failures=0, subagents=0, follow_up="", trouble=False)
         child = Claude(task, self.now_ms + 2000, self.rng, id)
         child.id, child.fresh = self.id, 6000

@@ -147,9 +147,10 @@ class Ingest:
                             ("agent_version", draft.agent_version)):
             if value is not None and getattr(session, name) is None:
                 setattr(session, name, value)
-        for name, value in (("label", draft.label), ("model", draft.model)):
-            if value is not None:
-                setattr(session, name, value)
+        if draft.label is not None:
+            session.label = draft.label
+        if draft.model not in (None, session.model) and requests.last_model(self._db, session.id) is None:
+            session.model = draft.model
         if draft.title is not None:
             session.title, session.title_is_hosts = draft.title, True
         self._span_time(session, draft.started_at_ms)
@@ -222,8 +223,6 @@ class Ingest:
             rows.append((row, self._next_seq(session)))
             self._book(row, session, +1)
             self._span_time(session, row.ts_ms)
-            if row.model is not None and row.ts_ms >= (session.ended_at_ms or 0):
-                session.model = row.model
         requests.insert(db, agent, rows, self._rev)
         self.new_events += len(rows)
         updated = []
@@ -242,6 +241,8 @@ class Ingest:
             self._book(row, session, +1)
             self._span_time(session, row.ts_ms)
         requests.update(db, updated, self._rev)
+        for session_id in {one.session_id for one in (*fresh, *updated, *(before[row.key] for row in updated))}:
+            self._session_of(session_id).model = requests.last_model(db, session_id)
         requests.add_sightings(db, [(row.id, self._file_id, at, output) for row, at, output in sightings])
 
     def _request(self, item: Parsed, session: Session) -> Request:
@@ -299,6 +300,7 @@ class Ingest:
             return
         known = events.known(self._db, self._agent, [item.draft.key for item in items])
         fresh: dict[str, Parsed] = {}
+        seqs: dict[str, int] = {}  # given in the order of the file, also between rows that move here
         for item in items:
             there = known.get(item.draft.key)
             if there is not None:
@@ -307,6 +309,7 @@ class Ingest:
                 _unite(fresh[item.draft.key], item)
             else:
                 fresh[item.draft.key] = item
+                seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
         if not fresh:
             return
         event_id = events.reserve_ids(self._db, len(fresh))
@@ -314,7 +317,7 @@ class Ingest:
         for item in fresh.values():
             d = item.draft
             session = self._session(d.session)
-            seq = self._next_seq(session)
+            seq = seqs[d.key]
             ts_ms = d.ts_ms or 0
             rows.append((event_id, session.id, seq, self._agent, d.key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
                          d.call_id, d.request if d.kind == "tool_call" else None, d.model, d.is_error,

@@ -27,7 +27,7 @@ from kaizen.capture.worker import PARALLEL_ABOVE, Read, Task, Unreadable, frames
 from kaizen.config.model import Config
 from kaizen.sources import ALL, by_name
 from kaizen.sources.shapes import Malformed, Source, TableSource
-from kaizen.store import files, meta
+from kaizen.store import backup, files, meta
 from kaizen.store.open import database_of, open_store, put_aside, readable_errors, transaction
 
 TABLES = frozenset(source.name for source in ALL if isinstance(source, TableSource))
@@ -71,8 +71,12 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
         if rebuild:
             put_aside(home, now_ms())
         with contextlib.closing(open_store(home, write=True)) as db:
-            with Indexer(home) if index else contextlib.nullcontext():
+            indexer = Indexer(home, exclude=config.search.exclude) if index else None
+            with indexer or contextlib.nullcontext():
                 done = _run(db, env, config, progress)
+            if indexer and indexer.problem:
+                done.errors.append(FileError(str(home / "search.db"), None, str(indexer.problem)))
+            backup.weekly(db, home, now_ms())
             report = coverage(db)
     report.new_files, report.new_events, report.new_bytes = done.new_files, done.new_events, done.new_bytes
     report.errors = done.errors + report.errors

@@ -119,7 +119,8 @@ class _Lines:
                  now_ms: int) -> None:
         self._source, self._file, self._status, self._now_ms = source, descriptor, status, now_ms
         head = os.pread(descriptor, HEAD, 0)
-        self._replaces = cursor.offset > 0 and not _continues(descriptor, status, cursor, head)
+        known = cursor if cursor.size >= 0 else msgspec.structs.replace(cursor, offset=-1 - cursor.size)  # rewound
+        self._replaces = known.offset > 0 and not _continues(descriptor, status, known, head)
         if self._replaces or cursor.offset == 0:
             self._offset, self._ledger, self._clock = 0, Ledger(), Clock()
             self._state: Any = source.begin(cursor.path, _sidecar(source, cursor.path))

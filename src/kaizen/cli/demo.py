@@ -15,8 +15,14 @@ from kaizen.errors import UsageError
 from kaizen.views import scope as scopes
 from kaizen.views import summary as views
 
-TRY = ("kaizen cost --all --by project", "kaizen sessions list --all", "kaizen show @last", "kaizen search --all deadlock",
-       "kaizen insights --all", "kaizen explain cost @last")
+TRY = (
+    "kaizen cost --all --by project",
+    "kaizen sessions list --all",
+    "kaizen show @last --all",
+    "kaizen search --all deadlock",
+    "kaizen insights --all",
+    "kaizen explain cost @last",
+)
 
 
 @command(schema="demo/1", examples=["kaizen demo", "kaizen demo --keep /tmp/kaizen-demo", "kaizen demo --json"])
@@ -57,7 +63,7 @@ def _lines(found: views.Summary, ink: Ink, kept: Path | None) -> Iterator[str]:
     yield f"  export KAIZEN_HOME={kept / '.kaizen'} HOME={kept}"
     for line in TRY:
         yield f"  {line}"
-    yield ink.dim("Close this shell to be back among your own sessions. Nothing else refers to the folder: delete it freely.")
+    yield ink.dim("Close this shell to be back among your own sessions; delete the folder when you are done.")
 
 
 @contextlib.contextmanager

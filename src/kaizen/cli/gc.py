@@ -10,6 +10,7 @@ import msgspec
 from kaizen.cli.command import command
 from kaizen.cli.ink import Ink, count, plural, size
 from kaizen.cli.run import Run
+from kaizen.errors import SearchUnavailable
 from kaizen.model.times import DAY_MS
 from kaizen.store import retention
 from kaizen.store.open import database_of, open_store, readable_errors, transaction
@@ -58,6 +59,7 @@ def gc(run: Run, days: int, events: bool, yes: bool) -> None:
 
 
 def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
+    from kaizen.capture.index import reindex
     from kaizen.capture.lock import capture_lock
 
     with (
@@ -75,6 +77,8 @@ def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
             with transaction(db):
                 retention.delete_derived(db, before_ms)
         retention.shrink(db)
+    with contextlib.suppress(SearchUnavailable):
+        reindex(run.home, exclude=run.config.search.exclude)  # its words are text, too
 
 
 def _planned(plan: retention.Plan, ink: Ink, *, is_done: bool = False) -> Iterator[str]:

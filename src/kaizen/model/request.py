@@ -54,11 +54,11 @@ class Request(msgspec.Struct, gc=False):
         return self.key == f"req:{self.request}{self.advisor}"
 
     def rank(self) -> tuple[object, ...]:
-        """Which of two records of one key speaks: the heavier; of equals the one on the main line, then any fixed rule.
+        """Which of two records of one key speaks: not a replay; the heavier; the one on the main line; any fixed rule.
         Only then the place: a rule that asks which came first would depend on the order of files."""
         amounts = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.cache_write_1h_tokens,
                    self.reasoning_tokens)
-        return (self.weight(), not self.is_sidechain, self.stop_reason or "", self.model or "", self.service_tier or "",
+        return (self.duplicate_of != REPLAY, self.weight(), not self.is_sidechain, self.stop_reason or "", self.model or "", self.service_tier or "",
                 self.speed or "", self.flag or "", tuple(-1 if one is None else one for one in amounts),
                 self.file_offset or 0)
 

@@ -104,6 +104,7 @@ def sessions_of_file(db: Connection, file_id: int) -> list[int]:
 
 def delete_of_file(db: Connection, file_id: int) -> None:
     db.execute("DELETE FROM events WHERE file_id = ?", (file_id,))
+    db.execute("DELETE FROM sightings WHERE file_id = ?", (file_id,))
 
 
 def files_sharing(db: Connection, file_id: int) -> list[int]:

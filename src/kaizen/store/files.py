@@ -77,6 +77,7 @@ def ledgers(db: Connection) -> Iterator[tuple[str, str, int, int, bool, bytes]]:
 
 
 def rewind(db: Connection, file_ids: list[int], empty_ledger: bytes) -> None:
-    """Forget how far these files were read, so that the next scan reads them from the start."""
-    db.executemany("UPDATE files SET offset = 0, size = -1, state = NULL, ledger = ? WHERE id = ?",
+    """Have these files read again from the start by the next scan. Their size becomes `-1 - offset`: by it and the
+    hashes the scan still tells whether they were rewritten in the meantime."""
+    db.executemany("UPDATE files SET offset = 0, size = min(size, -1 - offset), state = NULL, ledger = ? WHERE id = ?",
                    [(empty_ledger, file_id) for file_id in file_ids])

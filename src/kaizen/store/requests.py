@@ -28,6 +28,13 @@ def of_session(db: Connection, session_id: int) -> list[Request]:
         f"SELECT {_COLUMNS} FROM events WHERE session_id = ? AND kind = 'cost' ORDER BY ts_ms, id", (session_id,))]
 
 
+def last_model(db: Connection, session_id: int) -> str | None:
+    """The model of a session's newest request."""
+    found = db.execute("""SELECT model FROM events WHERE session_id = ? AND kind = 'cost' AND model IS NOT NULL
+                           ORDER BY ts_ms DESC, key DESC LIMIT 1""", (session_id,)).fetchone()
+    return None if found is None else found[0]
+
+
 def insert(db: Connection, agent: str, rows: Iterable[tuple[Request, int]], rev: int) -> None:
     """Each row with its `seq`."""
     names = ("agent", "kind", "seq", "rev", *COLUMNS)

@@ -36,9 +36,10 @@ class Session(msgspec.Struct):
     tool_calls: int = 0
     errors: int = 0
 
-    def owner_rank(self) -> tuple[bool, int, str, str]:
-        """Who owns a request that two sessions show: the one whose transcript begins first."""
-        return (self.origin_ms is None, self.origin_ms or 0, self.trace_path, self.host_id)
+    def owner_rank(self) -> tuple[bool, int, str]:
+        """Who owns a request that two sessions show: the one whose transcript begins first. Of equals not by path: a
+        backup read later would move what is already settled."""
+        return (self.origin_ms is None, self.origin_ms or 0, self.host_id)
 
 
 _FIELDS = Session.__struct_fields__
