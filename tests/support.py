@@ -17,8 +17,14 @@ from kaizen.store.open import open_store
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LONG_AGO = 1_780_000_000  # 2026-05-28: whatever was written then is finished
-TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens",
-          "cache_write_1h_tokens")
+TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+)
 Row = tuple[Any, ...]
 
 
@@ -72,8 +78,12 @@ class Machine:
     def totals(self, agent: str = "claude") -> dict[str, dict[str, int]]:
         """By model ('unknown' for none): what `usage_by_quarter` says."""
         sums = ", ".join(f"sum({name})" for name in ("requests", *TOKENS))
-        return {model or "unknown": dict(zip(("requests", *TOKENS), values, strict=True)) for model, *values in self.rows(
-            f"SELECT model, {sums} FROM usage_by_quarter WHERE agent = ? GROUP BY model", agent)}
+        return {
+            model or "unknown": dict(zip(("requests", *TOKENS), values, strict=True))
+            for model, *values in self.rows(
+                f"SELECT model, {sums} FROM usage_by_quarter WHERE agent = ? GROUP BY model", agent
+            )
+        }
 
     def wipe(self) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
@@ -83,13 +93,53 @@ def settle(path: Path, age_rank: int = 0) -> None:
     os.utime(path, (LONG_AGO - 60 * age_rank, LONG_AGO - 60 * age_rank))
 
 
-_SESSION = ("agent", "host_id", "model", "branch", "parent_host_id", "relation", "parent_call_id", "label",
-            "agent_version", "title", "started_at_ms", "ended_at_ms", "status", "status_reason", "events", "prompts",
-            "tool_calls", "errors")
-_EVENT = ("key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request", "model", "is_error",
-          "is_sidechain", "latency_ms", "stop_reason", "duplicate_of", "is_copy", *TOKENS, "web_search_requests",
-          "service_tier", "speed", "context_max_tokens", "retry_count", "reported_cost_usd_e6", "cost_pusd",
-          "cost_source", "flag")
+_SESSION = (
+    "agent",
+    "host_id",
+    "model",
+    "branch",
+    "parent_host_id",
+    "relation",
+    "parent_call_id",
+    "label",
+    "agent_version",
+    "title",
+    "started_at_ms",
+    "ended_at_ms",
+    "status",
+    "status_reason",
+    "events",
+    "prompts",
+    "tool_calls",
+    "errors",
+)
+_EVENT = (
+    "key",
+    "ts_ms",
+    "ts_exact",
+    "kind",
+    "role",
+    "tool",
+    "call_id",
+    "request",
+    "model",
+    "is_error",
+    "is_sidechain",
+    "latency_ms",
+    "stop_reason",
+    "duplicate_of",
+    "is_copy",
+    *TOKENS,
+    "web_search_requests",
+    "service_tier",
+    "speed",
+    "context_max_tokens",
+    "retry_count",
+    "reported_cost_usd_e6",
+    "cost_pusd",
+    "cost_source",
+    "flag",
+)
 
 
 def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
@@ -97,25 +147,46 @@ def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
     name = {one: f"{agent}/{host}" for one, agent, host in db.execute("SELECT id, agent, host_id FROM sessions")}
     key = {(session, seq): key for session, seq, key in db.execute("SELECT session_id, seq, key FROM events")}
     found: dict[str, list[Row]] = {
-        "sessions": db.execute(f"""SELECT {', '.join(f's.{one}' for one in _SESSION)}, w.path FROM sessions s
+        "sessions": db.execute(f"""SELECT {", ".join(f"s.{one}" for one in _SESSION)}, w.path FROM sessions s
                                    LEFT JOIN workspaces w ON w.id = s.workspace_id WHERE s.events > 0""").fetchall(),
-        "events": [(name[row[0]], *row[1:]) for row in db.execute(f"SELECT session_id, {', '.join(_EVENT)} FROM events")],
-        "bodies": [(key, msgspec.json.encode(unpack(codec, body), order="sorted")) for key, codec, body in db.execute(
-            "SELECT key, codec, body FROM bodies JOIN events ON id = event_id")],
-        "order": [(name[session], [key for (key,) in db.execute(
-            "SELECT key FROM events WHERE session_id = ? AND kind <> 'cost' ORDER BY seq", (session,))])
-            for session in name],
-        "spans": [(name[s], key.get((s, seq)), turn, key.get((s, group)), *rest) for s, seq, turn, group, *rest in
-                  db.execute("SELECT * FROM spans")],
-        "turns": [(name[s], turn, key.get((s, prompt)), *rest) for s, turn, prompt, *rest in
-                  db.execute("SELECT * FROM turns")],
+        "events": [
+            (name[row[0]], *row[1:]) for row in db.execute(f"SELECT session_id, {', '.join(_EVENT)} FROM events")
+        ],
+        "bodies": [
+            (key, msgspec.json.encode(unpack(codec, body), order="sorted"))
+            for key, codec, body in db.execute("SELECT key, codec, body FROM bodies JOIN events ON id = event_id")
+        ],
+        "order": [
+            (
+                name[session],
+                [
+                    key
+                    for (key,) in db.execute(
+                        "SELECT key FROM events WHERE session_id = ? AND kind <> 'cost' ORDER BY seq", (session,)
+                    )
+                ],
+            )
+            for session in name
+        ],
+        "spans": [
+            (name[s], key.get((s, seq)), turn, key.get((s, group)), *rest)
+            for s, seq, turn, group, *rest in db.execute("SELECT * FROM spans")
+        ],
+        "turns": [
+            (name[s], turn, key.get((s, prompt)), *rest) for s, turn, prompt, *rest in db.execute("SELECT * FROM turns")
+        ],
         "files_touched": _named(db, "files_touched", name),
         "guidance_used": _named(db, "guidance_used", name),
         "usage_by_session": _named(db, "usage_by_session", name),
-        "usage_by_quarter": [(quarter, path, *rest) for quarter, path, *rest in db.execute(
-            """SELECT quarter, ifnull(path, ''), agent, model, requests, input_tokens, output_tokens, reasoning_tokens,
-                      cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_pusd, unpriced_requests
-                 FROM usage_by_quarter LEFT JOIN workspaces ON id = workspace_id""")],
+        "usage_by_quarter": [
+            (quarter, path, *rest)
+            for quarter, path, *rest in db.execute(
+                """SELECT quarter, ifnull(path, ''), agent, model, requests, input_tokens, output_tokens,
+                      reasoning_tokens, cache_read_tokens, cache_write_tokens,
+                      cache_write_1h_tokens, cost_pusd, unpriced_requests
+                 FROM usage_by_quarter LEFT JOIN workspaces ON id = workspace_id"""
+            )
+        ],
     }
     found["order"] = [(one, keys) for one, keys in found["order"] if keys]
     return {table: sorted(rows, key=repr) for table, rows in found.items()}

@@ -36,7 +36,9 @@ def files_of(name: str) -> dict[str, bytes]:
     source, place = PLACES[name]
     if source.is_file():
         return {place: source.read_bytes()}
-    return {f"{place}/{file.relative_to(source)}": file.read_bytes() for file in sorted(source.rglob("*")) if file.is_file()}
+    return {
+        f"{place}/{file.relative_to(source)}": file.read_bytes() for file in sorted(source.rglob("*")) if file.is_file()
+    }
 
 
 def made() -> dict[str, bytes]:
@@ -46,28 +48,62 @@ def made() -> dict[str, bytes]:
     old, new, agent = (f"{n}{n}{n}{n}{n}{n}{n}{n}-1111-4111-8111-111111111111" for n in "abc")
 
     def user(n: int, text: object) -> dict[str, Any]:
-        return {"type": "user", "uuid": f"{n:08}-0000-4000-8000-000000000000", "timestamp": at(n), **cwd,
-                "message": {"role": "user", "content": text}}
+        return {
+            "type": "user",
+            "uuid": f"{n:08}-0000-4000-8000-000000000000",
+            "timestamp": at(n),
+            **cwd,
+            "message": {"role": "user", "content": text},
+        }
 
     def answer(n: int, output: int, block: dict[str, Any], request: int, **more: Any) -> dict[str, Any]:
-        return {"type": "assistant", "uuid": f"{n:08}-0000-4000-8000-000000000000", "timestamp": at(n), **cwd,
-                "requestId": f"req_{request}", **more,
-                "message": {"role": "assistant", "id": f"msg_{request}", "model": "claude-sonnet-4-20250514",
-                            "content": [block], "usage": {"input_tokens": 10, "output_tokens": output,
-                                                          "cache_read_input_tokens": 100}}}
+        return {
+            "type": "assistant",
+            "uuid": f"{n:08}-0000-4000-8000-000000000000",
+            "timestamp": at(n),
+            **cwd,
+            "requestId": f"req_{request}",
+            **more,
+            "message": {
+                "role": "assistant",
+                "id": f"msg_{request}",
+                "model": "claude-sonnet-4-20250514",
+                "content": [block],
+                "usage": {"input_tokens": 10, "output_tokens": output, "cache_read_input_tokens": 100},
+            },
+        }
 
     def result(n: int, call: str, text: str) -> dict[str, Any]:
         return user(n, [{"type": "tool_result", "tool_use_id": call, "content": text}])
 
     call = {"type": "tool_use", "id": "toolu_00000000000000000001", "name": "Read", "input": {"file_path": "/w/a.py"}}
-    edit = {"type": "tool_use", "id": "toolu_00000000000000000002", "name": "Edit",
-            "input": {"file_path": "/w/a.py", "old_string": "a", "new_string": "b\nc"}}
+    edit = {
+        "type": "tool_use",
+        "id": "toolu_00000000000000000002",
+        "name": "Edit",
+        "input": {"file_path": "/w/a.py", "old_string": "a", "new_string": "b\nc"},
+    }
     text = {"type": "text", "text": "I see."}
-    shared = [user(1, "read a"), answer(2, 3, text, 1), answer(3, 50, call, 1), result(4, call["id"], "x = 1"),
-              {"type": "system", "subtype": "turn_duration", "durationMs": 5, "timestamp": at(5),
-               "uuid": "00000005-0000-4000-8000-000000000000"}]
-    longer = [answer(6, 70, edit, 2), answer(7, 4, text, 2), result(8, edit["id"], "done"), user(9, "thanks"),
-              answer(10, 8, text, 3)]
+    shared = [
+        user(1, "read a"),
+        answer(2, 3, text, 1),
+        answer(3, 50, call, 1),
+        result(4, call["id"], "x = 1"),
+        {
+            "type": "system",
+            "subtype": "turn_duration",
+            "durationMs": 5,
+            "timestamp": at(5),
+            "uuid": "00000005-0000-4000-8000-000000000000",
+        },
+    ]
+    longer = [
+        answer(6, 70, edit, 2),
+        answer(7, 4, text, 2),
+        result(8, edit["id"], "done"),
+        user(9, "thanks"),
+        answer(10, 8, text, 3),
+    ]
     forked = [user(11, "other way"), answer(12, 9, text, 4)]
     side = [user(13, "look"), answer(14, 33, text, 2, isSidechain=True)]
 
@@ -75,10 +111,12 @@ def made() -> dict[str, bytes]:
         return b"".join(json.dumps({**one, "sessionId": session}).encode() + b"\n" for one in records)
 
     folder = ".claude/projects/w"
-    return {f"{folder}/{old}.jsonl": lines(old, shared + longer),
-            f"{folder}/{new}.jsonl": lines(new, [one for one in shared if one["type"] != "system"] + forked),
-            f"{folder}/{agent}.jsonl": lines(old, shared + longer[:3]) + lines(agent, [user(15, "third")]),
-            f"{folder}/{old}/subagents/agent-77.jsonl": lines(old, side)}
+    return {
+        f"{folder}/{old}.jsonl": lines(old, shared + longer),
+        f"{folder}/{new}.jsonl": lines(new, [one for one in shared if one["type"] != "system"] + forked),
+        f"{folder}/{agent}.jsonl": lines(old, shared + longer[:3]) + lines(agent, [user(15, "third")]),
+        f"{folder}/{old}/subagents/agent-77.jsonl": lines(old, side),
+    }
 
 
 class Lab:
@@ -157,14 +195,17 @@ def test_files_that_grow_in_turns(lab: Lab, name: str, seed: int) -> None:
     chance = random.Random(seed)
     machine = lab.machine()
     files = files_of(name)
-    cuts = {path: sorted({*(chance.randrange(len(content) + 1) for _ in range(2)), len(content)})
-            for path, content in files.items() if content}
+    cuts = {
+        path: sorted({*(chance.randrange(len(content) + 1) for _ in range(2)), len(content)})
+        for path, content in files.items()
+        if content
+    }
     put(machine, {path: content for path, content in files.items() if not path.endswith(".jsonl")})
     turns = [path for path, places in cuts.items() for _ in places if path.endswith(".jsonl")]
     chance.shuffle(turns)
     for path in turns:
         target = machine.user / path
-        machine.write(target, files[path][:cuts[path].pop(0)])
+        machine.write(target, files[path][: cuts[path].pop(0)])
         if chance.random() < 0.5:
             os.utime(target)  # being written: the last line waits
         machine.load()
@@ -183,7 +224,7 @@ def test_copies_under_other_names_add_nothing(lab: Lab, name: str, seed: int) ->
     machine = lab.machine()
     for path, content in files_of(name).items():
         root, _, rest = path.partition("/projects/") if "/projects/" in path else path.partition("/sessions/")
-        kind = path[len(root):len(path) - len(rest)]
+        kind = path[len(root) : len(path) - len(rest)]
         for place in (path, f"{root}{kind}backup/{rest}"):
             machine.write(machine.user / place, content, age_rank=chance.randrange(9))
     machine.load()
@@ -198,7 +239,7 @@ def test_split_at_every_so_many_lines(lab: Lab, name: str) -> None:
     for step in range(6):
         for path, content in files.items():
             lines = content.splitlines(keepends=True) if b"\r" not in content else [content]
-            machine.write(machine.user / path, b"".join(lines[:(step + 1) * longest // 6]))
+            machine.write(machine.user / path, b"".join(lines[: (step + 1) * longest // 6]))
         machine.load()
     put(machine, files)
     machine.load()
@@ -241,5 +282,3 @@ def test_one_of_two_that_share_history_is_rewritten(lab: Lab, name: str) -> None
         machine.load()
         machine.load()
         lab.check(machine, name, but=("order", "turns", "spans"))
-
-

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from kaizen.capture import tail
+from kaizen.capture.ledger import Ledger
+from kaizen.sources import by_name
 from support import Machine, assert_every_byte_booked, assert_rolled_up, settle
 
 NAME = "11111111-1111-4111-8111-111111111111"
@@ -17,10 +19,20 @@ NAME = "11111111-1111-4111-8111-111111111111"
 
 def answer(number: int, output: int = 10, text: str = "ok", session: str = NAME) -> bytes:
     said: dict[str, Any] = {
-        "type": "assistant", "sessionId": session, "uuid": f"{number:08}-0000-4000-8000-000000000000", "cwd": "/w",
-        "timestamp": f"2026-02-01T10:{number % 60:02}:00.000Z", "requestId": f"r{number}",
-        "message": {"role": "assistant", "id": f"m{number}", "model": "claude-sonnet-4-20250514",
-                    "content": [{"type": "text", "text": text}], "usage": {"input_tokens": 1, "output_tokens": output}}}
+        "type": "assistant",
+        "sessionId": session,
+        "uuid": f"{number:08}-0000-4000-8000-000000000000",
+        "cwd": "/w",
+        "timestamp": f"2026-02-01T10:{number % 60:02}:00.000Z",
+        "requestId": f"r{number}",
+        "message": {
+            "role": "assistant",
+            "id": f"m{number}",
+            "model": "claude-sonnet-4-20250514",
+            "content": [{"type": "text", "text": text}],
+            "usage": {"input_tokens": 1, "output_tokens": output},
+        },
+    }
     return json.dumps(said).encode() + b"\n"
 
 
@@ -41,8 +53,12 @@ def shown(machine: Machine) -> list[str]:
     """The requests the store counts; checks all that must hold after any load."""
     assert_every_byte_booked(machine)
     assert_rolled_up(machine)
-    return [row[0] for row in machine.rows(
-        "SELECT request FROM events WHERE kind = 'cost' AND duplicate_of IS NULL ORDER BY request")]
+    return [
+        row[0]
+        for row in machine.rows(
+            "SELECT request FROM events WHERE kind = 'cost' AND duplicate_of IS NULL ORDER BY request"
+        )
+    ]
 
 
 def rewrite(path: Path, content: bytes) -> None:
@@ -117,17 +133,29 @@ LINES: dict[str, tuple[bytes, list[str], str | None]] = {
     "a broken start, then a whole object": (ONE[:60] + TWO + THREE, ["m2", "m3"], "glued"),
     "broken in the middle": (ONE + TWO[:90] + b"\n" + THREE, ["m1", "m3"], "not_json"),
     "not an object": (ONE + b'[1]\n"x"\n7\nnull\n' + TWO, ["m1", "m2"], "not_an_object"),
-    "lone surrogates": (ONE + answer(2).replace(b'"ok"', rb'"\ud83d"') + answer(3).replace(b'"ok"', rb'"\udc00a"'),
-                        ["m1", "m2", "m3"], None),
+    "lone surrogates": (
+        ONE + answer(2).replace(b'"ok"', rb'"\ud83d"') + answer(3).replace(b'"ok"', rb'"\udc00a"'),
+        ["m1", "m2", "m3"],
+        None,
+    ),
     "invalid utf-8": (ONE + answer(2).replace(b'"ok"', b'"\xff\xfe\xc3"'), ["m1", "m2"], None),
     "line separators in text": (ONE + answer(2).replace(b'"ok"', '"\u2028\u2029\x85"'.encode()), ["m1", "m2"], None),
-    "huge integers": (ONE + answer(2).replace(b'"input_tokens": 1', b'"input_tokens": ' + b"9" * 400), ["m1", "m2"],
-                      None),
-    "an integer too long for python": (ONE + answer(2).replace(b'"input_tokens": 1', b'"input_tokens": ' + b"9" * 5000)
-                                       + THREE, ["m1", "m3"], "not_json"),
+    "huge integers": (
+        ONE + answer(2).replace(b'"input_tokens": 1', b'"input_tokens": ' + b"9" * 400),
+        ["m1", "m2"],
+        None,
+    ),
+    "an integer too long for python": (
+        ONE + answer(2).replace(b'"input_tokens": 1', b'"input_tokens": ' + b"9" * 5000) + THREE,
+        ["m1", "m3"],
+        "glued",
+    ),
     "nan": (ONE + answer(2).replace(b'"input_tokens": 1', b'"input_tokens": NaN'), ["m1", "m2"], None),
-    "deep": (ONE + b'{"type":"user","message":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + TWO, ["m1", "m2"],
-             "not_json"),
+    "deep": (
+        ONE + b'{"type":"user","message":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + TWO,
+        ["m1", "m2"],
+        "not_json",
+    ),
     "utf-16": ("﻿{}\n".encode("utf-16-le") + b"\n" + ONE, ["m1"], "not_json"),
     "binary": (bytes(range(256)) * 20 + b"\n" + ONE, ["m1"], "not_json"),
     "empty": (b"", [], None),
@@ -144,6 +172,16 @@ def test_what_a_file_may_hold(machine: Machine, path: Path, case: str) -> None:
     assert {error.reason for error in report.errors} == ({reason} if reason else set())
     assert report.bytes_total == len(content)
     assert machine.load().new_events == 0
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_the_fast_reading_sees_the_same_requests(machine: Machine, path: Path, case: str) -> None:
+    content, expected, _ = LINES[case]
+    machine.write(path, content)
+    batches = tail.chunks(
+        by_name("claude"), tail.Cursor(str(path), "claude"), Ledger(), now_ms=2_000_000_000_000, usage_only=True
+    )
+    assert sorted(item.draft.request for batch in batches for item in batch.items) == expected
 
 
 def test_an_error_names_the_file_and_the_place(machine: Machine, path: Path) -> None:
@@ -198,8 +236,9 @@ def test_a_file_that_falls_silent_is_looked_at_again(machine: Machine, path: Pat
 
 @pytest.mark.parametrize("size", [900, 1000, 5000, 60_000])
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_a_line_too_long_is_skipped_and_noted(machine: Machine, path: Path, monkeypatch: pytest.MonkeyPatch, size: int,
-                                              place: str) -> None:
+def test_a_line_too_long_is_skipped_and_noted(
+    machine: Machine, path: Path, monkeypatch: pytest.MonkeyPatch, size: int, place: str
+) -> None:
     monkeypatch.setattr(tail, "MAX_LINE", 700)
     monkeypatch.setattr(tail, "BLOCK", 128)
     long = answer(9, text="x" * size)
@@ -253,8 +292,9 @@ def test_an_unreadable_file_does_not_stop_the_others(machine: Machine, path: Pat
     assert shown(machine) == ["m1"]
 
 
-def test_a_file_that_vanishes_while_we_look_is_noted(machine: Machine, path: Path, monkeypatch: pytest.MonkeyPatch
-                                                     ) -> None:
+def test_a_file_that_vanishes_while_we_look_is_noted(
+    machine: Machine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine.write(path, ONE)
     gone = machine.write(path.with_name("gone.jsonl"), TWO)
     opened = os.open
@@ -294,8 +334,11 @@ def test_a_directory_of_ten_thousand_files(machine: Machine, path: Path) -> None
 
 
 def test_only_metadata_is_no_session(machine: Machine, path: Path) -> None:
-    machine.write(path, b'{"type":"summary","summary":"About","leafUuid":"x"}\n'
-                        b'{"type":"custom-title","customTitle":"Mine","sessionId":"%s","cwd":"/w"}\n' % NAME.encode())
+    machine.write(
+        path,
+        b'{"type":"summary","summary":"About","leafUuid":"x"}\n'
+        b'{"type":"custom-title","customTitle":"Mine","sessionId":"%s","cwd":"/w"}\n' % NAME.encode(),
+    )
     assert machine.load().sessions == 0
     append(path, ONE)
     assert machine.load().sessions == 1
@@ -307,7 +350,10 @@ def test_clocks_that_run_ahead_get_a_time_all_the_same(machine: Machine, path: P
     machine.load()
     assert shown(machine) == ["m1", "m2", "m3"]
     assert machine.rows("SELECT request, ts_exact FROM events WHERE kind = 'cost' ORDER BY 1") == [
-        ("m1", 1), ("m2", 0), ("m3", 0)]
+        ("m1", 1),
+        ("m2", 0),
+        ("m3", 0),
+    ]
 
 
 # How much work it is
@@ -353,11 +399,14 @@ def test_a_second_load_writes_and_opens_nothing(machine: Machine, path: Path, mo
 
 
 @pytest.mark.parametrize("lines", [20, 2000])
-def test_one_more_line_costs_the_same_however_much_there_is(machine: Machine, path: Path, lines: int,
-                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_more_line_costs_the_same_however_much_there_is(
+    machine: Machine, path: Path, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(4):
-        machine.write(path.with_name(f"{number}.jsonl"), b"".join(
-            answer(number * 10_000 + n, session=f"s{number}") for n in range(lines)))
+        machine.write(
+            path.with_name(f"{number}.jsonl"),
+            b"".join(answer(number * 10_000 + n, session=f"s{number}") for n in range(lines)),
+        )
     machine.load()
     append(path.with_name("2.jsonl"), answer(50_000, session="s2"))
     rows, transactions, opened = changes(machine, monkeypatch)

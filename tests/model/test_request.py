@@ -15,8 +15,18 @@ COMPARED = (*USAGE, *KNOWN, "ts_ms", "ts_exact", "duplicate_of")
 
 def request(key: str = "req:a", **values: Any) -> Request:
     nothing = dict.fromkeys(Request.__struct_fields__)
-    return Request(**{**nothing, "id": 0, "session_id": 1, "key": key, "ts_ms": 0, "ts_exact": True, "request": "a",
-                      "is_sidechain": False, "is_copy": False, **values})
+    return Request(**{
+        **nothing,
+        "id": 0,
+        "session_id": 1,
+        "key": key,
+        "ts_ms": 0,
+        "ts_exact": True,
+        "request": "a",
+        "is_sidechain": False,
+        "is_copy": False,
+        **values,
+    })
 
 
 def copy(row: Request) -> Request:
@@ -28,11 +38,23 @@ def said(row: Request) -> tuple[Any, ...]:
 
 
 few = st.none() | st.integers(0, 2)
-ROWS = st.builds(request, ts_ms=st.integers(0, 3), ts_exact=st.booleans(), output_tokens=few, input_tokens=few,
-                 reasoning_tokens=few, cache_write_1h_tokens=few, reported_cost_usd_e6=few, latency_ms=few,
-                 model=st.sampled_from([None, "m", "n"]), stop_reason=st.sampled_from([None, "end_turn", "tool_use"]),
-                 is_sidechain=st.booleans(), duplicate_of=st.sampled_from([None, REPLAY]), file_id=st.integers(1, 2),
-                 file_offset=st.integers(0, 3))
+ROWS = st.builds(
+    request,
+    ts_ms=st.integers(0, 3),
+    ts_exact=st.booleans(),
+    output_tokens=few,
+    input_tokens=few,
+    reasoning_tokens=few,
+    cache_write_1h_tokens=few,
+    reported_cost_usd_e6=few,
+    latency_ms=few,
+    model=st.sampled_from([None, "m", "n"]),
+    stop_reason=st.sampled_from([None, "end_turn", "tool_use"]),
+    is_sidechain=st.booleans(),
+    duplicate_of=st.sampled_from([None, REPLAY]),
+    file_id=st.integers(1, 2),
+    file_offset=st.integers(0, 3),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -55,11 +77,14 @@ def test_merging_says_whether_it_changed_anything(one: Request, other: Request) 
     assert not absorb(kept, other)
 
 
-@pytest.mark.parametrize(("one", "other", "spoken"), [
-    (request(output_tokens=1), request(output_tokens=9), 9),
-    (request(output_tokens=None), request(output_tokens=0), 0),
-    (request(output_tokens=9, file_offset=0), request(output_tokens=1, file_offset=500), 9),
-])
+@pytest.mark.parametrize(
+    ("one", "other", "spoken"),
+    [
+        (request(output_tokens=1), request(output_tokens=9), 9),
+        (request(output_tokens=None), request(output_tokens=0), 0),
+        (request(output_tokens=9, file_offset=0), request(output_tokens=1, file_offset=500), 9),
+    ],
+)
 def test_the_heaviest_record_gives_the_tokens(one: Request, other: Request, spoken: int) -> None:
     absorb(one, other)
     assert one.output_tokens == spoken
@@ -81,23 +106,41 @@ def test_a_replay_counts_as_soon_as_the_original_is_seen() -> None:
 SIDE = {"is_sidechain": True}
 
 
-@pytest.mark.parametrize(("rows", "uncounted"), [
-    pytest.param([request()], {}, id="alone"),
-    pytest.param([request("req:a:x"), request("req:a:y")], {}, id="two request ids are two calls"),
-    pytest.param([request("req:a", output_tokens=1), request("req:a:x", output_tokens=5)], {"req:a": "req:a:x"},
-                 id="bare and lighter"),
-    pytest.param([request("req:a", output_tokens=9), request("req:a:x", output_tokens=5)], {"req:a:x": "req:a"},
-                 id="bare and heavier"),
-    pytest.param([request("req:a:x", **SIDE), request("req:a:y")], {"req:a:x": "req:a:y"}, id="side chain repeats"),
-    pytest.param([request("req:a:x", **SIDE), request("req:a:y", **SIDE)], {}, id="side chains only"),
-    pytest.param([request("req:a:x", duplicate_of=REPLAY), request("req:a")], {"req:a:x": REPLAY}, id="replay"),
-    pytest.param([request("req:a"), request("req:a:advisor0")], {}, id="an advisor is a call of its own"),
-    pytest.param([request("req:a:x", **SIDE), request("req:a:x:advisor0")], {}, id="an advisor is not the main line"),
-    pytest.param([request("req:a:x"), request("req:a:x:advisor0"), request("req:a:y", **SIDE),
-                  request("req:a:y:advisor0", **SIDE)],
-                 {"req:a:y": "req:a:x", "req:a:y:advisor0": "req:a:x:advisor0"}, id="a repeated advisor"),
-    pytest.param([request("req:a:x", duplicate_of="req:a:gone")], {}, id="its winner is gone"),
-])
+@pytest.mark.parametrize(
+    ("rows", "uncounted"),
+    [
+        pytest.param([request()], {}, id="alone"),
+        pytest.param([request("req:a:x"), request("req:a:y")], {}, id="two request ids are two calls"),
+        pytest.param(
+            [request("req:a", output_tokens=1), request("req:a:x", output_tokens=5)],
+            {"req:a": "req:a:x"},
+            id="bare and lighter",
+        ),
+        pytest.param(
+            [request("req:a", output_tokens=9), request("req:a:x", output_tokens=5)],
+            {"req:a:x": "req:a"},
+            id="bare and heavier",
+        ),
+        pytest.param([request("req:a:x", **SIDE), request("req:a:y")], {"req:a:x": "req:a:y"}, id="side chain repeats"),
+        pytest.param([request("req:a:x", **SIDE), request("req:a:y", **SIDE)], {}, id="side chains only"),
+        pytest.param([request("req:a:x", duplicate_of=REPLAY), request("req:a")], {"req:a:x": REPLAY}, id="replay"),
+        pytest.param([request("req:a"), request("req:a:advisor0")], {}, id="an advisor is a call of its own"),
+        pytest.param(
+            [request("req:a:x", **SIDE), request("req:a:x:advisor0")], {}, id="an advisor is not the main line"
+        ),
+        pytest.param(
+            [
+                request("req:a:x"),
+                request("req:a:x:advisor0"),
+                request("req:a:y", **SIDE),
+                request("req:a:y:advisor0", **SIDE),
+            ],
+            {"req:a:y": "req:a:x", "req:a:y:advisor0": "req:a:x:advisor0"},
+            id="a repeated advisor",
+        ),
+        pytest.param([request("req:a:x", duplicate_of="req:a:gone")], {}, id="its winner is gone"),
+    ],
+)
 def test_which_requests_count(rows: list[Request], uncounted: dict[str, str]) -> None:
     for order in permutations(rows):
         assert {key: why for key, why in judge(order).items() if why} == uncounted

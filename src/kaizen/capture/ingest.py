@@ -1,7 +1,8 @@
 """Drafts become events: the one way into the store.
 
-Theory of operation. A batch (some lines of one file) is stored in one transaction: events, bodies, sightings,
-roll-ups, folds, sessions and the file's cursor. Whatever kills the process, the store is before or after a batch.
+Theory of operation. A batch is some lines of one file. Batches are stored in one transaction with all that follows from
+them: events, bodies, sightings, roll-ups, folds, sessions and the files' cursors. Whatever kills the process, the store
+is before or after it.
 
 A draft's `key` decides whether it is new. A known key is merged, and every merge is commutative, associative and
 idempotent, so the order in which files are read, and how often, does not matter:
@@ -52,10 +53,8 @@ class Ingest:
         self._workspaces: dict[str, int] = {}
         self.new_events = 0
 
-    def store(self, batch: Batch, agent: str) -> None:
-        """One transaction. On any error nothing of the batch is stored."""
-        self._agent = agent
-        self._origin_ms, self._path = batch.origin_ms, batch.cursor.path
+    def store(self, batches: Sequence[tuple[Batch, str]]) -> None:
+        """Batches, each with its agent, in one transaction. On any error nothing of them is stored."""
         self._touched: set[int] = set()
         self._refold: set[int] = set()
         self._seen: dict[int, list[Seen]] = defaultdict(list)
@@ -65,14 +64,8 @@ class Ingest:
         try:
             with transaction(self._db) as rev:
                 self._rev = rev
-                self._file_id = self._put_file(batch)
-                if batch.replaces:
-                    self._void()
-                for draft in batch.sessions:
-                    self._session_facts(draft)
-                items = self._first_hand(batch.items) if agent == "cursor" else batch.items
-                self._requests([item for item in items if item.draft.kind == "cost"])
-                self._others([item for item in items if item.draft.kind != "cost"])
+                for batch, agent in batches:
+                    self._store(batch, agent)
                 self._fold()
                 self._write_sums()
                 sessions.update(self._db, [self._by_id[one] for one in sorted(self._touched)], rev)
@@ -82,6 +75,18 @@ class Ingest:
             raise
         if len(self._sessions) > MAX_CACHED_SESSIONS:
             self._forget()
+
+    def _store(self, batch: Batch, agent: str) -> None:
+        self._agent, self._origin_ms, self._path = agent, batch.origin_ms, batch.cursor.path
+        self._placed: set[int] = set()
+        self._file_id = self._put_file(batch)
+        if batch.replaces:
+            self._void()
+        for draft in batch.sessions:
+            self._session_facts(draft)
+        items = self._first_hand(batch.items) if agent == "cursor" else batch.items
+        self._requests([item for item in items if item.draft.kind == "cost"])
+        self._others([item for item in items if item.draft.kind != "cost"])
 
     def _forget(self) -> None:
         self._sessions.clear()
@@ -117,8 +122,9 @@ class Ingest:
             found = (sessions.find(self._db, self._agent, host_id)
                      or sessions.add(self._db, self._agent, host_id, self._rev))
             self._sessions[self._agent, host_id] = self._by_id[found.id] = found
-        if found.id not in self._touched:
+        if found.id not in self._placed:
             self._touched.add(found.id)
+            self._placed.add(found.id)
             self._place(found)
         return found
 

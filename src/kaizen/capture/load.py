@@ -21,8 +21,8 @@ from kaizen.capture.index import Indexer
 from kaizen.capture.ingest import Ingest
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.lock import capture_lock
-from kaizen.capture.plan import plan
-from kaizen.capture.tail import Cursor, packed
+from kaizen.capture.plan import Plan, plan
+from kaizen.capture.tail import Batch, Cursor, packed
 from kaizen.capture.worker import PARALLEL_ABOVE, Read, Task, Unreadable, frames
 from kaizen.config.model import Config
 from kaizen.sources import ALL, by_name
@@ -126,20 +126,25 @@ def _add(counts: dict[str, int], key: str, amount: int) -> None:
 def _run(db: sqlite3.Connection, env: Mapping[str, str], config: Config, progress: Progress | None) -> LoadReport:
     report = LoadReport()
     found, report.roots = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-    todo = plan(found, files.stamps(db))
     ingest = Ingest(db, pricing.load(config.prices), repository_of)
-    _read_lines(db, [file for file in todo.read if file.source not in TABLES], todo.new_bytes, ingest, report, progress)
+    take(db, found, plan(found, files.stamps(db)), ingest, report, progress)
+    return report
+
+
+def take(db: sqlite3.Connection, found: list[discover.Found], todo: Plan, ingest: Ingest, report: LoadReport,
+         progress: Progress | None = None) -> None:
+    """Store what is new in the files of `found`, of which `todo` is the plan. The caller holds the lock."""
+    read_lines(db, [file for file in todo.read if file.source not in TABLES], todo.new_bytes, ingest, report, progress)
     for file in found:
         if file.source in TABLES:
-            _read_table(db, file, ingest, report)
+            read_table(db, file, ingest, report)
     report.new_events = ingest.new_events
     if todo.gone:
         with transaction(db):
             files.mark_gone(db, todo.gone, now_ms())
-    return report
 
 
-def _read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, ingest: Ingest, report: LoadReport,
+def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, ingest: Ingest, report: LoadReport,
                 progress: Progress | None) -> None:
     offsets: dict[str, int] = {}
 
@@ -149,6 +154,7 @@ def _read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: i
             offsets[file.path] = cursor.offset
             yield Task(cursor, ledger, now_ms())
 
+    group = Group(ingest)
     for frame in frames(tasks(), parallel=new_bytes > PARALLEL_ABOVE):
         if isinstance(frame, Read):
             batch = frame.batch
@@ -156,11 +162,38 @@ def _read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: i
             report.new_files += path in offsets and offsets[path] == 0
             report.new_bytes += at - offsets[path] if at >= offsets[path] and not batch.replaces else at
             offsets[path] = at
-            ingest.store(batch, by_name(batch.cursor.source).agent)
+            group.add(batch, by_name(batch.cursor.source).agent)
             if progress:
                 progress(report.new_bytes, new_bytes)
         elif isinstance(frame, Unreadable):
             report.errors.append(FileError(frame.path, None, frame.reason))
+    group.flush()
+
+
+class Group:
+    """Batches that share a transaction. An import touches the index of keys at random: committed batch by batch, 1 GB
+    of transcripts made SQLite write 9 GB, because each commit writes every touched page."""
+
+    MAX_EVENTS, MAX_BYTES, MAX_S = 10_000, 16 << 20, 0.5
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._batches: list[tuple[Batch, str]] = []
+        self._events = self._bytes = 0
+        self._since = time.monotonic()
+
+    def add(self, batch: Batch, agent: str) -> None:
+        self._batches.append((batch, agent))
+        self._events += len(batch.items)
+        self._bytes += sum(len(item.body) for item in batch.items if item.body is not None)
+        if (self._events >= self.MAX_EVENTS or self._bytes >= self.MAX_BYTES
+                or time.monotonic() - self._since >= self.MAX_S):
+            self.flush()
+
+    def flush(self) -> None:
+        if self._batches:
+            self._ingest.store(self._batches)
+        self._batches, self._events, self._bytes, self._since = [], 0, 0, time.monotonic()
 
 
 def resume(db: sqlite3.Connection, file: discover.Found) -> tuple[Cursor, Ledger]:
@@ -173,7 +206,7 @@ def resume(db: sqlite3.Connection, file: discover.Found) -> tuple[Cursor, Ledger
     return cursor, ledgers.decode(row.ledger)
 
 
-def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, report: LoadReport) -> None:
+def read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, report: LoadReport) -> None:
     """An agent's database: opened only when it or its write-ahead log changed, read from the last conversation on."""
     source = by_name(file.source)
     assert isinstance(source, TableSource)
@@ -189,7 +222,7 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
             for position, items in source.read(foreign, file.path, since):
                 ledger.parsed = file.size
                 cursor.state = msgspec.msgpack.encode(position)
-                ingest.store(packed(items, cursor, ledger, now_ms()), source.agent)
+                ingest.store([(packed(items, cursor, ledger, now_ms()), source.agent)])
         if not ledger.parsed:
             ledger.ignore("no_content" if row is None else "unchanged", file.size)
     except Malformed as error:
@@ -201,7 +234,7 @@ def _read_table(db: sqlite3.Connection, file: discover.Found, ingest: Ingest, re
     report.new_files += row is None
     cursor.head_hash = stamp  # only now: an interrupted reading goes on from its last conversation
     cursor.state = cursor.state or msgspec.msgpack.encode(since)
-    ingest.store(packed([], cursor, ledger, now_ms()), source.agent)
+    ingest.store([(packed([], cursor, ledger, now_ms()), source.agent)])
 
 
 def user_home(env: Mapping[str, str]) -> str:

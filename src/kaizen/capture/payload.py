@@ -16,18 +16,24 @@ _decode = msgspec.json.Decoder().decode
 
 
 def pack(payload: dict[str, Any]) -> tuple[int, bytes]:
-    """(codec, bytes). Long texts are cut, from the longest, until the whole fits; the cut says what is missing."""
+    """(codec, bytes) of `fitted(payload)`."""
+    return fitted(payload)[:2]
+
+
+def fitted(payload: dict[str, Any]) -> tuple[int, bytes, dict[str, Any]]:
+    """(codec, bytes, what the bytes say). Long texts are cut, until the whole fits; the cut says what is missing."""
     try:
         body = _encode(payload)
     except (ValueError, OverflowError, UnicodeEncodeError):  # lone surrogates, integers beyond 64 bit
         payload = _storable(payload)
         body = _encode(payload)
     if len(body) > MAX_BODY:
-        body = _encode(_trimmed(payload, body))
+        payload = _trimmed(payload, body)
+        body = _encode(payload)
     if len(body) <= COMPRESS_ABOVE:
-        return JSON, body
+        return JSON, body, payload
     compressed = _compress(body)
-    return (ZSTD, compressed) if len(compressed) < len(body) else (JSON, body)
+    return (ZSTD, compressed, payload) if len(compressed) < len(body) else (JSON, body, payload)
 
 
 def unpack(codec: int, body: bytes) -> dict[str, Any]:

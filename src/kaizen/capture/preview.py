@@ -32,7 +32,7 @@ def preview(env: Mapping[str, str], config: Config) -> sqlite3.Connection | None
     tasks = (Task(Cursor(file.path, file.source), Ledger(), now_ms(), True) for file in wanted)
     for frame in frames(tasks, parallel=True):
         if isinstance(frame, Read):
-            ingest.store(frame.batch, by_name(frame.batch.cursor.source).agent)
+            ingest.store([(frame.batch, by_name(frame.batch.cursor.source).agent)])
     return db
 
 

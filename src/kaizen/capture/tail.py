@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from kaizen.capture.ledger import Ledger
-from kaizen.capture.payload import pack
+from kaizen.capture.payload import fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
 from kaizen.sources.shapes import DocumentSource, LineSource, Malformed, record
@@ -168,8 +168,10 @@ class _Lines:
                     self._items.append(Parsed(item, at, exact, 0, None, None))
                 elif type(item) is SessionDraft:
                     self._sessions.append(item)
-        except Malformed:
-            pass  # the full reading counts it
+        except Malformed:  # the full reading counts it
+            for part in _whole(line):
+                if part != line:
+                    self._keep(parse, part, at)
 
     def _take(self, line: bytes, at: int, size: int) -> None:
         """Parse one line and book its bytes."""
@@ -256,8 +258,8 @@ def _packed(draft: Draft, at: int, ts_exact: bool) -> Parsed:
     payload = draft.payload
     if payload is None:
         return Parsed(draft, at, ts_exact, 0, None, None)
-    facts = extract(draft.kind, draft.role, draft.tool, payload)
-    codec, body = pack(payload)
+    codec, body, payload = fitted(payload)
+    facts = extract(draft.kind, draft.role, draft.tool, payload)  # of what is kept: a later fold sees no more
     draft.payload = None
     event = payload.get("event") if draft.kind == "lifecycle" else None
     return Parsed(draft, at, ts_exact, codec, body, facts, event if isinstance(event, str) else None)
@@ -367,7 +369,7 @@ def _blocks(descriptor: int, offset: int) -> Iterator[tuple[bytes, int]]:
         position += len(block)
         cut = block.rfind(b"\n") + 1
         if not cut:
-            rest = rest + block if len(rest) < MAX_LINE else b""
+            rest, start = (rest + block, start) if len(rest) < MAX_LINE else (b"", position)
             continue
         piece = rest + block[:cut] if rest else block[:cut]
         yield piece, start
@@ -383,6 +385,16 @@ def _read_all(descriptor: int, size: int) -> bytes:
         parts.append(block)
         position += len(block)
     return b"".join(parts)
+
+
+def _whole(line: bytes) -> list[bytes]:
+    """What can be read of a line that is not simply one object."""
+    line = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n\x00 \t")
+    try:
+        record(line)
+    except Malformed:
+        return _glued(line)
+    return [line]
 
 
 def _glued(line: bytes) -> list[bytes]:

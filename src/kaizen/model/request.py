@@ -58,9 +58,9 @@ class Request(msgspec.Struct, gc=False):
         Only then the place: a rule that asks which came first would depend on the order of files."""
         amounts = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.cache_write_1h_tokens,
                    self.reasoning_tokens)
-        return (self.duplicate_of != REPLAY, self.weight(), not self.is_sidechain, self.stop_reason or "", self.model or "", self.service_tier or "",
-                self.speed or "", self.flag or "", tuple(-1 if one is None else one for one in amounts),
-                self.file_offset or 0)
+        return (self.duplicate_of != REPLAY, self.weight(), not self.is_sidechain, self.stop_reason or "",
+                self.model or "", self.service_tier or "", self.speed or "", self.flag or "",
+                tuple(-1 if one is None else one for one in amounts), self.file_offset or 0)
 
     def weight(self) -> tuple[int, ...]:
         """Streamed snapshots grow: of two records of one request the heavier one is the later, complete one."""

@@ -17,20 +17,24 @@ import msgspec
 
 from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, Unknown
 from kaizen.sources import claude_host, claude_usage
-from kaizen.sources.claude_state import State, begin, place, row_key
-from kaizen.sources.shapes import LineSource, as_dict, as_list, as_text, as_time_ms, record
+from kaizen.sources.claude_content import MEDIA, blocks, light, media, text_of
+from kaizen.sources.claude_state import State, begin, call_key, forked_from, is_copy, place, row_key
+from kaizen.sources.claude_usage import SYNTHETIC, time_ms
+from kaizen.sources.shapes import LineSource, as_count, as_dict, as_text, record
 
 AGENT = "claude"
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
-_CONTEXT = ("<local-command-", "<command-", "<system-reminder>", "<task-notification>", "<bash-",
-            "Caveat: The messages below")
 _INTERRUPTED = "[Request interrupted"
+# Before 1.0.60 a compaction's summary carried no mark of its own.
+_CONTINUED = "This session is being continued from a previous conversation"
+_NOT_TRANSCRIPTS = frozenset({"audit.jsonl", "history.jsonl", "journal.jsonl"})
 
 
 def _roots(env: Mapping[str, str], home: str) -> Iterator[str]:
     if given := [part.strip() for part in env.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]:
         for part in given:
-            folder = f"{home}{part[1:]}" if part == "~" or part.startswith("~/") else part.rstrip("/")
+            folder = f"{home}{part[1:]}" if part == "~" or part.startswith("~/") else part
+            folder = folder.rstrip("/")
             yield folder if folder.endswith("/projects") else f"{folder}/projects"
         return
     yield f"{home}/.claude/projects"
@@ -40,7 +44,7 @@ def _roots(env: Mapping[str, str], home: str) -> Iterator[str]:
 
 
 def _wants(path: str) -> bool:
-    return path.endswith(".jsonl") and not path.endswith(("journal.jsonl", "history.jsonl"))
+    return path.endswith(".jsonl") and path.rpartition("/")[2] not in _NOT_TRANSCRIPTS
 
 
 def _sidecar_of(path: str) -> str | None:
@@ -48,234 +52,235 @@ def _sidecar_of(path: str) -> str | None:
     return f"{stem}/{name.removesuffix('.jsonl')}.meta.json" if name.startswith("agent-") else None
 
 
+class _Line:
+    """What all rows of one record share."""
+
+    __slots__ = ("at", "is_copy", "is_sidechain", "message", "said", "state", "ts_ms")
+
+    def __init__(self, said: dict[str, Any], at: int, state: State) -> None:
+        self.said, self.at, self.state = said, at, state
+        self.message = as_dict(said.get("message"))
+        self.ts_ms = time_ms(said.get("timestamp"))
+        self.is_sidechain = said.get("isSidechain") is True
+        self.is_copy = is_copy(state, as_text(said.get("sessionId")), forked_from(said))
+
+    def key(self, part: int) -> str:
+        return row_key(self.said, self.at, part, self.state)
+
+    def row(self, key: str, kind: Kind, payload: dict[str, Any], *, role: Role | None = None, tool: str | None = None,
+            call_id: str | None = None, request: str | None = None, model: str | None = None) -> Draft:
+        return Draft(key, self.state.session, kind, self.ts_ms, role, tool, call_id, request, model,
+                     is_sidechain=self.is_sidechain, is_copy=self.is_copy, payload=payload)
+
+
 def parse(line: bytes, at: int, state: State) -> Iterator[Item]:
     said = record(line)
-    ts_ms = as_time_ms(said.get("timestamp"))
-    yield from place(said, state)
+    yield from place(state, as_text(said.get("sessionId")), as_text(said.get("cwd")), as_text(said.get("gitBranch")),
+                     as_text(said.get("version")), forked_from(said))
+    here = _Line(said, at, state)
     kind = said.get("type")
-    message = as_dict(said.get("message"))
-    if kind == "assistant" or (kind is None and message.get("role") == "assistant"):
-        yield from _assistant(said, message, ts_ms, at, state)
-    elif kind == "user" or (kind is None and message.get("role") == "user"):
-        yield from _user(said, message, ts_ms, at, state)
+    speaker = kind if kind is not None else here.message.get("role")
+    if speaker == "assistant":
+        yield from _assistant(here)
+    elif speaker == "user":
+        yield from _user(here)
     elif kind == "progress":
-        yield from _progress(said, at, state)
+        yield from _progress(here)
     else:
-        yield from claude_host.parse(kind, said, ts_ms, at, state)
+        yield from claude_host.parse(kind, said, here.ts_ms, at, state)
+    state.last_uuid = as_text(said.get("uuid")) or state.last_uuid
 
 
-def usage(line: bytes, at: int, state: State) -> Iterator[Item]:
+def usage(line: bytes, at: int, state: State) -> list[Item]:
     """The `cost` drafts of `parse`, without looking at what was said."""
-    if b"WebSearch" in line or b'"progress"' in line or b'"iterations"' in line:
-        yield from _only_costs(line, at, state)
-        return
     try:
-        quick = claude_usage.decode(line)
+        bill = claude_usage.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        yield from _only_costs(line, at, state)
+        return _only_costs(line, at, state)
+    kind = bill.type
+    if kind == "progress" or (kind != "assistant" and b'"searchCount"' in line):
+        return _only_costs(line, at, state)
+    origin = bill.forkedFrom.sessionId if bill.forkedFrom else None
+    found: list[Item] = [*place(state, bill.sessionId, bill.cwd, bill.gitBranch, bill.version, origin)]
+    if (kind if kind is not None else bill.message.role) == "assistant":
+        found += claude_usage.costs(bill, time_ms(bill.timestamp), at, state)
+    return found
+
+
+def _only_costs(line: bytes, at: int, state: State) -> list[Item]:
+    return [item for item in parse(line, at, state)
+            if type(item) is SessionDraft or (type(item) is Draft and item.kind == "cost")]
+
+
+def _assistant(here: _Line) -> Iterator[Item]:
+    said, message, state = here.said, here.message, here.state
+    bill = claude_usage.billed(said, message)
+    model, content = bill.message.model, message.get("content")
+    if bill.isApiErrorMessage or model == SYNTHETIC:
+        reason = as_text(said.get("error"))
+        error = here.row(here.key(0), "error", {"text": text_of(content) or reason or "API error"})
+        error.is_error = True
+        yield error
+        yield from claude_usage.costs(bill, here.ts_ms, here.at, state)
         return
-    said: dict[str, Any] = {"sessionId": quick.sessionId, "uuid": quick.uuid, "cwd": quick.cwd,
-                            "gitBranch": quick.gitBranch, "version": quick.version, "requestId": quick.requestId,
-                            "isSidechain": quick.isSidechain, "costUSD": quick.costUSD, "type": quick.type,
-                            "isApiErrorMessage": quick.isApiErrorMessage, "forkedFrom": quick.forkedFrom}
-    yield from place(said, state)
-    message = quick.message
-    if quick.type == "assistant" or (quick.type is None and message.role == "assistant"):
-        yield from claude_usage.costs(said, {"id": message.id, "model": message.model, "usage": message.usage,
-                                             "stop_reason": message.stop_reason},
-                                      as_time_ms(quick.timestamp), at, state)
-
-
-def _only_costs(line: bytes, at: int, state: State) -> Iterator[Item]:
-    return (item for item in parse(line, at, state)
-            if type(item) is SessionDraft or (type(item) is Draft and item.kind == "cost"))
-
-
-def _assistant(said: dict[str, Any], message: dict[str, Any], ts_ms: int | None, at: int, state: State
-               ) -> Iterator[Item]:
-    if said.get("isApiErrorMessage") is True or message.get("model") == "<synthetic>":
-        text = "\n".join(_texts(message.get("content"))) or as_text(said.get("error")) or "API error"
-        yield Draft(row_key(said, at, 0, state), state.session, "error", ts_ms, is_error=True, payload={"text": text})
-        return
-    request = claude_usage.request_of(said, message, at, state)
-    model = as_text(message.get("model"))
-    has_usage = type(message.get("usage")) is dict
-    link = request if has_usage else None
-    side = said.get("isSidechain") is True
-    is_copy = claude_usage.is_copy(said, state)
+    request = None if bill.message.usage is None else claude_usage.request_of(bill, here.at, state)
     number = -1
-
-    def row(kind: Kind, key: str, payload: dict[str, Any], *, role: Role | None = None, tool: str | None = None,
-            call: str | None = None) -> Draft:
-        return Draft(key, state.session, kind, ts_ms, role=role, tool=tool, call_id=call, request=link, model=model,
-                     is_sidechain=side, is_copy=is_copy, payload=payload)
-
-    for number, block in enumerate(_blocks(message.get("content"))):
+    for number, block in enumerate(blocks(content)):
         kind = block.get("type")
-        key = row_key(said, at, number, state)
         if kind == "text":
-            if answer := as_text(block.get("text")):
-                yield row("message", key, {"text": answer}, role="assistant")
-        elif kind in ("thinking", "redacted_thinking"):
+            if text := as_text(block.get("text")):
+                answer = here.row(here.key(number), "message", {"text": text}, role="assistant", request=request,
+                                  model=model)
+                answer.stop_reason = bill.message.stop_reason
+                yield answer
+        elif kind == "thinking" or kind == "redacted_thinking":
             thought = as_text(block.get("thinking"))
-            yield row("message", key, {"text": thought} if thought else {"redacted": True}, role="thinking")
+            yield here.row(here.key(number), "message", {"text": thought} if thought else {"redacted": True},
+                           role="thinking", request=request, model=model)
+        elif type(kind) is not str:
+            yield Unknown("block:None")
         elif kind in _CALLS:
-            call, tool = as_text(block.get("id")), as_text(block.get("name"))
-            if tool == "WebSearch" and call and link:
-                state.remember_search(call, claude_usage.key_of(said, message, at, state), link)
-            yield row("tool_call", _call_key("call", call, said, at, number, state),
-                      {"input": light(block.get("input"))}, tool=tool, call=call)
-        elif type(kind) is str and kind.endswith("tool_result"):
-            yield _result(block, said, ts_ms, at, number, state)
+            call = as_text(block.get("id"))
+            yield here.row(call_key("call", call, said, here.at, number, state), "tool_call",
+                           {"input": light(block.get("input"))}, tool=as_text(block.get("name")), call_id=call,
+                           request=request, model=model)
+        elif kind.endswith("tool_result"):
+            yield _result(here, block, number)
         else:
-            yield Unknown(f"block:{kind}")
-    if has_usage:
-        yield from claude_usage.costs(said, message, ts_ms, at, state)
+            yield Unknown(f"block:{kind[:60]}")
+    if request is not None:
+        yield from claude_usage.costs(bill, here.ts_ms, here.at, state)
     elif number < 0:
         yield Ignored("empty_answer")
 
 
-def _user(said: dict[str, Any], message: dict[str, Any], ts_ms: int | None, at: int, state: State) -> Iterator[Item]:
-    if said.get("isCompactSummary") is True:
-        yield Draft(row_key(said, at, 0, state), state.session, "lifecycle", ts_ms,
-                    payload={"event": "compaction_summary", "text": "\n".join(_texts(message.get("content")))})
+def _user(here: _Line) -> Iterator[Item]:
+    content = here.message.get("content")
+    if here.said.get("isCompactSummary") is True:
+        yield here.row(here.key(0), "lifecycle", {"event": "compaction_summary", "text": text_of(content)})
         return
-    is_meta = said.get("isMeta") is True or (said.get("isSidechain") is True and not state.is_agent)
-    texts: list[str] = []
-    images = 0
+    texts: list[tuple[int, str]] = []
     number = -1
-    for number, block in enumerate(_blocks(message.get("content"))):
+    for number, block in enumerate(blocks(content)):
         kind = block.get("type")
         if kind == "text":
             if text := as_text(block.get("text")):
-                texts.append(text)
+                texts.append((number, text))
         elif type(kind) is str and kind.endswith("tool_result"):
-            yield from _child_of(said, block, state)
-            yield _result(block, said, ts_ms, at, number, state)
-            yield from _searches(said, block, ts_ms, state)
-        elif kind in ("image", "document"):
-            images += 1
-        else:
-            yield Unknown(f"block:{kind}")
-    for number, text in enumerate(texts):
-        yield _said_by_user(text, images, is_meta, said, ts_ms, at, number, state)
-    if images and not texts:
-        yield _said_by_user("", images, is_meta, said, ts_ms, at, 0, state)
+            yield from _child_of(here, block)
+            yield _result(here, block, number)
+            yield from _searches(here, block)
+        elif kind not in MEDIA:
+            yield Unknown(f"block:{kind[:60] if type(kind) is str else None}")
+    yield from _said_by_user(here, texts, media(content))
     if number < 0:
         yield Ignored("empty_prompt")
 
 
-def _said_by_user(text: str, images: int, is_meta: bool, said: dict[str, Any], ts_ms: int | None, at: int,
-                  number: int, state: State) -> Draft:
-    start = text.lstrip()
-    side, is_copy = said.get("isSidechain") is True, claude_usage.is_copy(said, state)
-    if start.startswith(_INTERRUPTED):
-        return Draft(row_key(said, at, f"t{number}", state), state.session, "lifecycle", ts_ms, is_copy=is_copy,
-                     payload={"event": "interrupted", "text": text})
-    is_prompt = not is_meta and not start.startswith(_CONTEXT) and not state.was_queued(start)
-    payload: dict[str, Any] = {"text": text}
-    if images:
-        payload["images"] = images
-    return Draft(row_key(said, at, f"t{number}", state), state.session, "message", ts_ms, is_copy=is_copy,
-                 role="prompt" if is_prompt else "context", is_sidechain=side, payload=payload)
+def _said_by_user(here: _Line, texts: list[tuple[int, str]], attached: list[dict[str, Any]]) -> Iterator[Item]:
+    """A row for each text of the host, and one for all that the person typed: it is one prompt."""
+    typed: list[tuple[int, str]] = []
+    for number, text in texts:
+        start = text.lstrip()
+        if start.startswith(_INTERRUPTED):
+            yield here.row(here.key(number), "lifecycle", {"event": "interrupted", "text": text})
+        elif start.startswith(_CONTINUED):
+            yield here.row(here.key(number), "lifecycle", {"event": "compaction_summary", "text": text})
+        elif claude_host.is_context(start):
+            yield here.row(here.key(number), "message", {"text": text}, role="context")
+        else:
+            typed.append((number, text))
+    if typed or attached:
+        text = "\n".join(text for _, text in typed)
+        payload = {"text": text, "attachments": attached} if attached else {"text": text}
+        yield here.row(here.key(typed[0][0] if typed else 0), "message", payload,
+                       role="prompt" if _is_prompt(here, text) else "context")
 
 
-def _result(block: dict[str, Any], said: dict[str, Any], ts_ms: int | None, at: int, number: int, state: State
-            ) -> Draft:
-    call = as_text(block.get("tool_use_id"))
-    payload: dict[str, Any] = {"output": "\n".join(_texts(block.get("content")))}
-    details = as_dict(said.get("toolUseResult"))
-    duration = details.get("durationMs", details.get("totalDurationMs"))
+def _is_prompt(here: _Line, text: str) -> bool:
+    """In a subagent's own file the parent's request starts the turn; inside the parent's file it is context."""
+    if here.said.get("isMeta") is True or not claude_host.is_from_a_person(here.said):
+        return False
+    if here.is_sidechain and not here.state.is_agent:
+        return False
+    return not here.state.was_queued(text)
+
+
+def _result(here: _Line, block: dict[str, Any], number: int) -> Draft:
+    call, content = as_text(block.get("tool_use_id")), block.get("content")
+    told = here.said.get("toolUseResult")
+    payload: dict[str, Any] = {"output": text_of(content) or (told if type(told) is str else "")}
+    details = as_dict(told)
     if details.get("interrupted") is True:
         payload["interrupted"] = True
-    payload.update({name: value for name, value in (("file_path", details.get("filePath")),
-                                                    ("agent_id", details.get("agentId"))) if type(value) is str})
-    if type(details.get("exitCode")) is int:
-        payload["exit_code"] = details["exitCode"]
+    for name, theirs in (("file_path", "filePath"), ("agent_id", "agentId"), ("background_task", "backgroundTaskId")):
+        if value := as_text(details.get(theirs)):
+            payload[name] = value  # noqa: PERF403
+    if type(code := details.get("exitCode")) is int:
+        payload["exit_code"] = code
+    if attached := media(content):
+        payload["attachments"] = attached
+    row = here.row(call_key("result", call, here.said, here.at, number, here.state), "tool_result", payload,
+                   call_id=call)
     error = block.get("is_error")
-    return Draft(_call_key("result", call, said, at, number, state), state.session, "tool_result", ts_ms, call_id=call,
-                 is_error=error if type(error) is bool else None,
-                 latency_ms=duration if type(duration) is int and duration >= 0 else None,
-                 is_sidechain=said.get("isSidechain") is True, is_copy=claude_usage.is_copy(said, state),
-                 payload=payload)
+    row.is_error = error if type(error) is bool else None
+    row.latency_ms = _took_ms(details)
+    return row
 
 
-def _child_of(said: dict[str, Any], block: dict[str, Any], state: State) -> Iterator[SessionDraft]:
+def _took_ms(details: dict[str, Any]) -> int | None:
+    for name in ("durationMs", "totalDurationMs"):
+        if (took := as_count(details.get(name))) is not None:
+            return took
+    seconds = details.get("durationSeconds")
+    return round(seconds * 1000) if type(seconds) in (int, float) and 0 <= seconds < 1e9 else None
+
+
+def _child_of(here: _Line, block: dict[str, Any]) -> Iterator[SessionDraft]:
     """The result of a Task names the subagent it ran."""
-    agent_id = as_text(as_dict(said.get("toolUseResult")).get("agentId"))
-    if agent_id and not claude_usage.is_copy(said, state):
-        yield SessionDraft(f"agent-{agent_id}", parent=state.session, relation="subagent",
+    agent_id = as_text(as_dict(here.said.get("toolUseResult")).get("agentId"))
+    if agent_id and not here.is_copy:
+        yield SessionDraft(f"agent-{agent_id}", parent=here.state.session, relation="subagent",
                            parent_call_id=as_text(block.get("tool_use_id")))
 
 
-def _searches(said: dict[str, Any], block: dict[str, Any], ts_ms: int | None, state: State) -> Iterator[Draft]:
-    """A WebSearch result may be the only evidence of searches that the request's usage does not list."""
-    count = as_dict(said.get("toolUseResult")).get("searchCount")
-    known = state.searches.pop(as_text(block.get("tool_use_id")) or "", None)
-    if known is not None and type(count) is int and 0 < count < 1000:
+def _searches(here: _Line, block: dict[str, Any]) -> Iterator[Draft]:
+    """A WebSearch result may be the only evidence of searches that the request's usage does not list.
+
+    The request's own count and the sum over its results meet under one key, where ingest keeps the larger. A call
+    stays open until a result tells a count, whatever else is said about it: `usage` sees no other line.
+    """
+    told = as_dict(here.said.get("toolUseResult"))
+    call, count = as_text(block.get("tool_use_id")), as_count(told.get("searchCount"))
+    if call is None or "searchCount" not in told:
+        return
+    known = here.state.searches.pop(call, None)
+    if known is not None and count is not None and 0 < count < 1000:
         key, request = known
-        yield Draft(key, state.session, "cost", ts_ms, request=request, web_search_requests=count,
-                    is_copy=claude_usage.is_copy(said, state))
+        cost = Draft(key, here.state.session, "cost", here.ts_ms, request=request,
+                     web_search_requests=here.state.count_searches(key, count))
+        cost.is_sidechain, cost.is_copy = here.is_sidechain, here.is_copy
+        yield cost
 
 
-def _progress(said: dict[str, Any], at: int, state: State) -> Iterator[Item]:
+def _progress(here: _Line) -> Iterator[Item]:
     """Nested records of a running subagent: the same requests as in its own file, if that still exists."""
-    data = as_dict(said.get("data"))
+    data = as_dict(here.said.get("data"))
     nested = as_dict(data.get("message"))
     message = as_dict(nested.get("message"))
     agent_id = as_text(data.get("agentId"))
-    if data.get("type") == "agent_progress" and agent_id and type(message.get("usage")) is dict:
-        child = State(f"agent-{agent_id}", is_agent=True, parent=state.session)
-        yield SessionDraft(child.session, parent=state.session, relation="subagent",
-                           parent_call_id=as_text(said.get("parentToolUseID")))
-        inner = {"requestId": nested.get("requestId"), "uuid": nested.get("uuid"), "isSidechain": True}
-        yield from claude_usage.costs(inner, message, as_time_ms(nested.get("timestamp") or said.get("timestamp")), at,
-                                      child)
-    else:
+    if data.get("type") != "agent_progress" or not agent_id or type(message.get("usage")) is not dict:
         yield Ignored("progress")
-
-
-def _call_key(prefix: str, call: str | None, said: dict[str, Any], at: int, number: int, state: State) -> str:
-    if call is None:
-        return f"{prefix}:{row_key(said, at, number, state)}"
-    is_global = call.startswith(("toolu_", "srvtoolu_")) and len(call) >= 24
-    return f"{prefix}:{call}" if is_global else f"{prefix}:{state.session}:{call}"
-
-
-def _blocks(content: object) -> Iterator[dict[str, Any]]:
-    """The blocks of a message's content, which may be text, a list of texts and objects, or nothing."""
-    if type(content) is str:
-        yield {"type": "text", "text": content}
-    for block in as_list(content):
-        if type(block) is dict:
-            yield block
-        elif type(block) is str:
-            yield {"type": "text", "text": block}
-
-
-def _texts(content: object) -> list[str]:
-    found = []
-    for block in _blocks(content):
-        if type(block.get("text")) is str:
-            found.append(block["text"])
-        elif block.get("type") in ("image", "document"):
-            found.append(f"[{block['type']}]")
-        elif type(block.get("content")) is str:
-            found.append(block["content"])
-    return found
-
-
-def light(value: object, depth: int = 0) -> Any:
-    """A tool's input without embedded binary data."""
-    if type(value) is dict:
-        if depth > 50:
-            return {}
-        if value.get("type") == "base64" and type(value.get("data")) is str:
-            return {"dropped": value.get("media_type"), "bytes": len(value["data"])}
-        return {name: light(item, depth + 1) for name, item in value.items()}
-    if type(value) is list:
-        return [light(item, depth + 1) for item in value] if depth <= 50 else []
-    return value
+        return
+    child = State(f"agent-{agent_id}", is_agent=True)
+    if not here.is_copy:
+        yield SessionDraft(child.session, workspace=as_text(here.said.get("cwd")), parent=here.state.session,
+                           relation="subagent", parent_call_id=as_text(here.said.get("parentToolUseID")))
+    inner = {"requestId": nested.get("requestId"), "uuid": nested.get("uuid"), "isSidechain": True}
+    ts_ms = time_ms(nested.get("timestamp"))
+    found = claude_usage.costs(claude_usage.billed(inner, message), here.ts_ms if ts_ms is None else ts_ms, here.at,
+                               child)
+    yield from found if found else (Ignored("progress"),)
 
 
 SOURCE = LineSource(

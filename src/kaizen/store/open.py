@@ -18,9 +18,9 @@ BUSY_TIMEOUT_MS = 5_000
 # The index on keys takes random inserts: a small cache and frequent checkpoints write the same pages again and again
 # (1 GB import: 5.8 GB written with SQLite's defaults).
 WRITER_CACHE_KIB = 64 << 10
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 16_000
 # Bodies are about 1 kB: in pages of 4 kB, 14 % of their space is slack.
-PAGE_BYTES = 16_384
+PAGE_BYTES = 8_192
 
 
 def home_of(env: Mapping[str, str]) -> Path:

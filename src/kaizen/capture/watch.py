@@ -1,0 +1,80 @@
+"""Following the agents' files: store what they write within milliseconds, without a daemon.
+
+Files written to in the last minutes are hot: their size is looked at every `POLL_S`. Everything else is found by a full
+listing every `LIST_S`. Whoever holds the capture lock stores; a second follower only reads what the first one stored.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from kaizen import pricing
+from kaizen.capture import discover
+from kaizen.capture.git import repository_of
+from kaizen.capture.ingest import Ingest
+from kaizen.capture.load import TABLES, LoadReport, read_lines, read_table, sources_of, user_home
+from kaizen.capture.lock import capture_lock
+from kaizen.capture.plan import plan
+from kaizen.config.model import Config
+from kaizen.store import files
+from kaizen.store.open import open_store
+
+POLL_S, LIST_S, HOT_S = 0.015, 1.0, 600
+
+
+def follow(home: Path, env: Mapping[str, str], config: Config) -> Iterator[None]:
+    """Yields whenever the store may have changed, at least every second. Runs until closed."""
+    while True:
+        with capture_lock(home, wait=False) as ours:
+            if ours:
+                yield from _store(home, env, config)
+        # Somebody else stores: look often, and take over when they are gone.
+        time.sleep(POLL_S)
+        yield
+
+
+def _store(home: Path, env: Mapping[str, str], config: Config) -> Iterator[None]:
+    db = open_store(home, write=True)
+    try:
+        ingest = Ingest(db, pricing.load(config.prices), repository_of)
+        hot: list[discover.Found] = []
+        listed = 0.0
+        while True:
+            began = time.monotonic()
+            if began - listed >= LIST_S:
+                found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
+                todo = plan([file for file in found if file.source not in TABLES], files.stamps(db)).read
+                since_ns = time.time_ns() - HOT_S * 1_000_000_000
+                hot = [file for file in found if file.mtime_ns >= since_ns or file in todo]
+                for file in found:
+                    if file.source in TABLES and file.mtime_ns >= since_ns:
+                        read_table(db, file, ingest, LoadReport())
+                listed = began
+            else:
+                hot, todo = _grown(hot)
+            if todo:
+                read_lines(db, todo, sum(file.size for file in todo), ingest, LoadReport(), None)
+            yield
+            time.sleep(max(0.0, POLL_S - (time.monotonic() - began)))
+    finally:
+        db.close()
+
+
+def _grown(hot: list[discover.Found]) -> tuple[list[discover.Found], list[discover.Found]]:
+    """(the hot files as they are now, those of them that changed). A vanished one is left to the next listing."""
+    now, changed = [], []
+    for file in hot:
+        try:
+            status = os.stat(file.path, follow_symlinks=False)
+        except OSError:
+            continue
+        if (status.st_size, status.st_ino) != (file.size, file.inode):
+            file = discover.Found(file.source, file.path, status.st_dev, status.st_ino, status.st_size,
+                                  status.st_mtime_ns)
+            if file.source not in TABLES:
+                changed.append(file)
+        now.append(file)
+    return now, changed
+
+
