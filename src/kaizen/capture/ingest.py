@@ -52,6 +52,8 @@ class Ingest:
         self._paths: dict[int | None, str] = {None: ""}
         self._workspaces: dict[str, int] = {}
         self.new_events = 0
+        # Files that must be read again because another one, with which they share requests, was rewritten.
+        self.rewound: set[int] = set()
 
     def store(self, batches: Sequence[tuple[Batch, str]]) -> None:
         """Batches, each with its agent, in one transaction. On any error nothing of them is stored."""
@@ -111,7 +113,8 @@ class Ingest:
                     self._book(request, session, -1)
             self._refold.add(session_id)
             self._touched.add(session_id)
-        files.rewind(self._db, events.files_sharing(self._db, self._file_id), ledgers.encode(ledgers.Ledger()))
+        self.rewound.update(shared := events.files_sharing(self._db, self._file_id))
+        files.rewind(self._db, shared, ledgers.encode(ledgers.Ledger()))
         events.delete_of_file(self._db, self._file_id)
 
     # Sessions

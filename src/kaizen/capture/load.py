@@ -135,6 +135,8 @@ def take(db: sqlite3.Connection, found: list[discover.Found], todo: Plan, ingest
          progress: Progress | None = None) -> None:
     """Store what is new in the files of `found`, of which `todo` is the plan. The caller holds the lock."""
     read_lines(db, [file for file in todo.read if file.source not in TABLES], todo.new_bytes, ingest, report, progress)
+    if ingest.rewound:
+        _read_again(db, [file for file in found if file.source not in TABLES], ingest, report)
     for file in found:
         if file.source in TABLES:
             read_table(db, file, ingest, report)
@@ -142,6 +144,14 @@ def take(db: sqlite3.Connection, found: list[discover.Found], todo: Plan, ingest
     if todo.gone:
         with transaction(db):
             files.mark_gone(db, todo.gone, now_ms())
+
+
+def _read_again(db: sqlite3.Connection, found: list[discover.Found], ingest: Ingest, report: LoadReport) -> None:
+    """A batch of a rewound file that was already under way may have set its cursor again: rewind for good, and read."""
+    with transaction(db):
+        files.rewind(db, sorted(ingest.rewound), ledgers.encode(Ledger()))
+    ingest.rewound.clear()
+    read_lines(db, plan(found, files.stamps(db)).read, 0, ingest, report, None)
 
 
 def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, ingest: Ingest, report: LoadReport,

@@ -140,10 +140,7 @@ def _assistant(here: _Line) -> Iterator[Item]:
         elif type(kind) is not str:
             yield Unknown("block:None")
         elif kind in _CALLS:
-            call = as_text(block.get("id"))
-            yield here.row(call_key("call", call, said, here.at, number, state), "tool_call",
-                           {"input": light(block.get("input"))}, tool=as_text(block.get("name")), call_id=call,
-                           request=request, model=model)
+            yield _call(here, block, number, request, model)
         elif kind.endswith("tool_result"):
             yield _result(here, block, number)
         else:
@@ -152,6 +149,14 @@ def _assistant(here: _Line) -> Iterator[Item]:
         yield from claude_usage.costs(bill, here.ts_ms, here.at, state)
     elif number < 0:
         yield Ignored("empty_answer")
+
+
+def _call(here: _Line, block: dict[str, Any], number: int, request: str | None, model: str | None) -> Draft:
+    call, tool, given = as_text(block.get("id")), as_text(block.get("name")), block.get("input")
+    if call and tool in ("Agent", "Task") and (label := as_text(as_dict(given).get("subagent_type"))):
+        here.state.remember_task(call, label)
+    return here.row(call_key("call", call, here.said, here.at, number, here.state), "tool_call",
+                    {"input": light(given)}, tool=tool, call_id=call, request=request, model=model)
 
 
 def _user(here: _Line) -> Iterator[Item]:
@@ -215,7 +220,7 @@ def _result(here: _Line, block: dict[str, Any], number: int) -> Draft:
         payload["interrupted"] = True
     for name, theirs in (("file_path", "filePath"), ("agent_id", "agentId"), ("background_task", "backgroundTaskId")):
         if value := as_text(details.get(theirs)):
-            payload[name] = value  # noqa: PERF403
+            payload[name] = value
     if type(code := details.get("exitCode")) is int:
         payload["exit_code"] = code
     if attached := media(content):
@@ -233,15 +238,17 @@ def _took_ms(details: dict[str, Any]) -> int | None:
         if (took := as_count(details.get(name))) is not None:
             return took
     seconds = details.get("durationSeconds")
-    return round(seconds * 1000) if type(seconds) in (int, float) and 0 <= seconds < 1e9 else None
+    return round(seconds * 1000) if isinstance(seconds, int | float) and 0 <= seconds < 1e9 else None
 
 
 def _child_of(here: _Line, block: dict[str, Any]) -> Iterator[SessionDraft]:
     """The result of a Task names the subagent it ran."""
+    call = as_text(block.get("tool_use_id"))
+    label = here.state.tasks.pop(call, None) if call else None
     agent_id = as_text(as_dict(here.said.get("toolUseResult")).get("agentId"))
     if agent_id and not here.is_copy:
-        yield SessionDraft(f"agent-{agent_id}", parent=here.state.session, relation="subagent",
-                           parent_call_id=as_text(block.get("tool_use_id")))
+        yield SessionDraft(f"agent-{agent_id}", parent=here.state.session, relation="subagent", label=label,
+                           parent_call_id=call)
 
 
 def _searches(here: _Line, block: dict[str, Any]) -> Iterator[Draft]:

@@ -13,6 +13,7 @@ from kaizen.sources.shapes import as_count, as_dict, as_text
 _CONTEXT = ("<local-command-", "<command-", "<system-reminder>", "<task-notification>", "<bash-", "<ide_",
             "<user-memory-input>", "<teammate-message", "<session-start-hook>", "<user-prompt-submit-hook>",
             "<new-diagnostics>", "Caveat: The messages below")
+_MACHINES = frozenset({"auto-continuation", "coordinator", "peer", "task-notification"})
 _METADATA = frozenset({
     "agent-color", "agent-setting", "attribution-snapshot", "atis-latch", "bridge-session", "content-replacement",
     "frame-link", "last-prompt", "mode", "permission-mode", "pr-link", "queue-operation", "relocated", "result",
@@ -30,9 +31,8 @@ def is_context(text: str) -> bool:
 
 
 def is_from_a_person(said: dict[str, Any]) -> bool:
-    """`origin` (2.1) names who queued a text: a person, a channel a person writes to, or a task."""
-    kind = as_dict(said.get("origin")).get("kind")
-    return type(kind) is not str or kind in ("human", "channel")
+    """`origin` (2.1) names who queued a text. Whoever we do not know may be a person."""
+    return as_text(as_dict(said.get("origin")).get("kind")) not in _MACHINES
 
 
 def parse(kind: object, said: dict[str, Any], ts_ms: int | None, at: int, state: State) -> Iterator[Item]:

@@ -10,7 +10,7 @@ from kaizen.sources.shapes import Malformed, as_dict, as_text, record
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CALL = re.compile(r"(?:toolu|srvtoolu|mcptoolu)_\w{20,}", re.ASCII)
-MAX_QUEUED = MAX_SEARCHES = 16
+MAX_QUEUED = MAX_SEARCHES = MAX_TASKS = 16
 # Which title stays when a file has several: the person's own beats the host's guesses.
 TITLES = ("summary", "ai-title", "agent-name", "custom-title")
 
@@ -42,6 +42,13 @@ class State(msgspec.Struct, array_like=True):
     # The model last seen with more context than the usual window holds.
     long_model: str | None = None
     stem: str = ""
+    # Calls of subagents without result: call id -> subagent type.
+    tasks: dict[str, str] = {}
+
+    def remember_task(self, call: str, label: str) -> None:
+        if call not in self.tasks and len(self.tasks) >= MAX_TASKS:
+            del self.tasks[next(iter(self.tasks))]
+        self.tasks[call] = label[:100]
 
     def remember_search(self, call: str, key: str, request: str) -> None:
         if call not in self.searches and len(self.searches) >= MAX_SEARCHES:

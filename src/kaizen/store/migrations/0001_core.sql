@@ -58,11 +58,12 @@ CREATE TABLE files (
   mtime_ns     INTEGER NOT NULL,
   offset       INTEGER NOT NULL,          -- everything before it is in the store
   rest         INTEGER NOT NULL DEFAULT 0, -- bytes after `offset` (a last line without newline) already dealt with
+  gone_at_ms   INTEGER,
   head_hash    BLOB,
   tail_hash    BLOB,
-  state        BLOB,                      -- the parser's and the tailer's, after `offset`
+  -- Long ones last: what decides whether a file changed must be read without them.
   ledger       BLOB NOT NULL,             -- what became of each byte: capture/ledger.py
-  gone_at_ms   INTEGER
+  state        BLOB                       -- the parser's and the tailer's, after `offset`
 ) STRICT;
 
 CREATE TABLE events (
