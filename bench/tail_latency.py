@@ -40,8 +40,8 @@ def main(count: int) -> None:
         with transcript.open("a") as file:
             for number in range(count):
                 text = f"line {number} " + "x" * chance.randrange(1, 40)
-                record = {"type": "user", "uuid": f"{number:036d}", "timestamp": "2026-02-01T10:00:00.000Z", "cwd": "/w",
-                          "sessionId": transcript.stem, "message": {"role": "user", "content": text}}
+                record = {"type": "user", "uuid": f"{number:036d}", "timestamp": "2026-02-01T10:00:00.000Z",
+                          "cwd": "/w", "sessionId": transcript.stem, "message": {"role": "user", "content": text}}
                 file.write(json.dumps(record) + "\n")
                 file.flush()
                 sent[text] = time.perf_counter()
