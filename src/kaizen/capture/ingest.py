@@ -25,15 +25,15 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.capture import ledger as ledgers
+from kaizen.capture.billed import amounts_of, price, request_of
 from kaizen.capture.payload import pack, unpack
 from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
 from kaizen.derive.seen import Seen
 from kaizen.model.event import SessionDraft
-from kaizen.model.request import REPLAY, Request, absorb, judge
-from kaizen.model.usage import Usage
-from kaizen.pricing import PriceBook, cost_pusd
+from kaizen.model.request import Request, absorb, judge
+from kaizen.pricing import PriceBook
 from kaizen.store import derived, events, files, requests, sessions, usage
 from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
@@ -128,7 +128,7 @@ class Ingest:
         if found.id not in self._placed:
             self._touched.add(found.id)
             self._placed.add(found.id)
-            self._place(found)
+            found.place(self._path, self._origin_ms)
         return found
 
     def _session_of(self, session_id: int) -> Session:
@@ -138,14 +138,6 @@ class Ingest:
             self._sessions[found.agent, found.host_id] = self._by_id[session_id] = found
         self._touched.add(session_id)
         return found
-
-    def _place(self, session: Session) -> None:
-        """Its transcript is the file named after it that begins first; of others, the first."""
-        def rank(path: str, origin_ms: int | None) -> tuple[bool, bool, int, str]:
-            return (session.host_id not in path, origin_ms is None, origin_ms or 0, path)
-
-        if not session.trace_path or rank(self._path, self._origin_ms) < rank(session.trace_path, session.origin_ms):
-            session.trace_path, session.origin_ms = self._path, self._origin_ms
 
     def _session_facts(self, draft: SessionDraft) -> None:
         session = self._session(draft.session)
@@ -206,7 +198,7 @@ class Ingest:
         for item in items:
             draft = item.draft
             session = self._session(draft.session)
-            offered = self._request(item, session)
+            offered = request_of(item, session.id, self._file_id)
             kept = by_key.get(draft.key)
             if kept is None:
                 kept = by_key[draft.key] = offered
@@ -227,7 +219,7 @@ class Ingest:
         rows: list[tuple[Request, int]] = []
         for number, row in enumerate(fresh):
             row.id = first_id + number
-            self._price(row)
+            price(row, self._prices)
             session = self._session_of(row.session_id)
             rows.append((row, self._next_seq(session)))
             self._book(row, session, +1)
@@ -240,7 +232,7 @@ class Ingest:
             if old is None:
                 continue  # fresh in this batch: inserted as it now is
             row = by_key[key]
-            self._price(row)
+            price(row, self._prices)
             updated.append(row)
             self._book(old, self._session_of(old.session_id), -1)
             session = self._session_of(row.session_id)
@@ -254,15 +246,6 @@ class Ingest:
             self._session_of(session_id).model = requests.last_model(db, session_id)
         requests.add_sightings(db, [(row.id, self._file_id, at, output) for row, at, output in sightings])
 
-    def _request(self, item: Parsed, session: Session) -> Request:
-        d = item.draft
-        return Request(
-            0, session.id, d.key, d.ts_ms or 0, item.ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
-            d.latency_ms, d.stop_reason, REPLAY if d.is_replay else None, d.is_copy, d.input_tokens, d.output_tokens,
-            d.reasoning_tokens, d.cache_read_tokens, d.cache_write_tokens, d.cache_write_1h_tokens,
-            d.web_search_requests, d.service_tier, d.speed, d.context_max_tokens, d.ttft_ms, d.retry_count,
-            d.reported_cost_usd_e6, None, None, d.flag, self._file_id, item.at)
-
     def _settle_owner(self, row: Request, offered: Request, session: Session, changed: set[str]) -> None:
         if row.session_id == session.id:
             if row.is_copy and not offered.is_copy:
@@ -274,28 +257,15 @@ class Ingest:
             row.session_id, row.is_copy = session.id, offered.is_copy
             changed.add(row.key)
 
-    def _price(self, row: Request) -> None:
-        if row.reported_cost_usd_e6 is not None:
-            row.cost_pusd, row.cost_source = row.reported_cost_usd_e6 * 1_000_000, "reported"
-            return
-        used = Usage(row.input_tokens, row.output_tokens, row.reasoning_tokens, row.cache_read_tokens,
-                     row.cache_write_tokens, row.cache_write_1h_tokens, row.web_search_requests or 0)
-        price = None if row.flag == "no_cache_split" else self._prices.match(row.model, ts_ms=row.ts_ms)
-        row.cost_pusd = cost_pusd(used, price, speed=row.speed, service_tier=row.service_tier)
-        row.cost_source = "unknown" if row.cost_pusd is None else "computed"
-
     def _book(self, row: Request, session: Session, sign: int) -> None:
         """Add or take back what a counted request contributes to the roll-ups."""
         if row.duplicate_of is not None:
             return
         model = row.model or ""
-        amounts = (1, row.input_tokens or 0, row.output_tokens or 0, row.reasoning_tokens or 0,
-                   row.cache_read_tokens or 0, row.cache_write_tokens or 0, row.cache_write_1h_tokens or 0,
-                   row.cost_pusd or 0, row.cost_pusd is None)
         for sums in (self._quarters.setdefault((row.ts_ms // usage.QUARTER_MS, session.workspace_id or 0,
                                                 session.agent, model), [0] * 9),
                      self._session_sums.setdefault((session.id, model), [0] * 9)):
-            for place, amount in enumerate(amounts):
+            for place, amount in enumerate(amounts_of(row)):
                 sums[place] += sign * amount
 
     def _write_sums(self) -> None:

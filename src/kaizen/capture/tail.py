@@ -148,16 +148,20 @@ class _Lines:
         yield self._batch(rest=rest)
 
     def usage(self) -> Iterator[Batch]:
-        """Only the lines that tell usage, through the source's fast path; nothing of it is meant to be stored."""
+        """Only the lines that tell usage, and those before the first of them, which say where the session took place.
+        Through the source's fast path; nothing of it is meant to be stored."""
         marks, parse = self._source.usage_marks, self._source.usage
+        is_opening = True
         for block, start in _blocks(self._file, self._offset):
-            at = start
-            for line in block.split(b"\n"):
-                for mark in marks:
-                    if mark in line:
-                        self._keep(parse, line, at)
-                        break
-                at += len(line) + 1
+            marked = _marked(block, marks)
+            if is_opening:
+                at = start
+                for line in block[: marked[0][0] if marked else len(block)].split(b"\n"):
+                    self._keep(parse, line, at)
+                    at += len(line) + 1
+                is_opening = not marked
+            for begin, end in marked:
+                self._keep(parse, block[begin:end], start + begin)
         yield self._batch(rest=False)
 
     def _keep(self, parse: Callable[[bytes, int, Any], Iterable[Any]], line: bytes, at: int) -> None:
@@ -377,6 +381,20 @@ def _blocks(descriptor: int, offset: int) -> Iterator[tuple[bytes, int]]:
         start = position - len(rest)
     if rest:
         yield rest, start
+
+
+def _marked(block: bytes, marks: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Begin and end of the lines that hold one of the marks, in order. Lines without one are never cut out."""
+    found: dict[int, int] = {}
+    for mark in marks:
+        at = block.find(mark)
+        while at >= 0:
+            end = block.find(b"\n", at)
+            if end < 0:
+                end = len(block)
+            found[block.rfind(b"\n", 0, at) + 1] = end
+            at = block.find(mark, end)
+    return sorted(found.items())
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

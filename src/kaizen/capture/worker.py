@@ -17,11 +17,14 @@ import msgspec
 
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.tail import Batch, Cursor, chunks
+from kaizen.capture.tally import Counted, counted
 from kaizen.sources import by_name
 from kaizen.sources.shapes import DocumentSource, LineSource
 
 # Below this many new bytes starting processes costs more than it saves (two workers: about 120 ms).
 PARALLEL_ABOVE = 8 << 20
+# Tasks that a worker has at once: it need not wait for the writer between two files.
+AHEAD = 4
 _LENGTH = struct.Struct(">I")
 
 
@@ -45,7 +48,7 @@ class Finished(msgspec.Struct, array_like=True, tag=3):
     path: str
 
 
-Frame = Unreadable | Read | Finished
+Frame = Unreadable | Read | Finished | Counted
 
 
 def perform(task: Task) -> Iterator[Frame]:
@@ -55,7 +58,7 @@ def perform(task: Task) -> Iterator[Frame]:
         raise TypeError(f"{source.name} is not a file source")
     try:
         for batch in chunks(source, task.cursor, task.ledger, now_ms=task.now_ms, usage_only=task.usage_only):
-            yield Read(batch)
+            yield counted(batch) if task.usage_only else Read(batch)
     except OSError as error:
         yield Unreadable(task.cursor.path, error.strerror or str(error))
     yield Finished(task.cursor.path)
@@ -74,22 +77,27 @@ def frames(tasks: Iterable[Task], *, parallel: bool) -> Iterator[Frame]:
 def _from_workers(tasks: Iterator[Task], stack: contextlib.ExitStack) -> Iterator[Frame]:
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Frame)
     waiting = selectors.DefaultSelector()
+    unfinished: dict[subprocess.Popen[bytes], int] = {}
     stack.callback(waiting.close)
     for _ in range(max(1, min(os.cpu_count() or 1, 8))):
         process = subprocess.Popen([sys.executable, "-m", "kaizen.capture.worker"], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, bufsize=0)  # select() must see what we have not read
         stack.callback(_end, process)
         _widen(process)
-        if not _next(process, tasks, encoder):
+        given = sum(_next(process, tasks, encoder) for _ in range(AHEAD))
+        if not given:
             break
         waiting.register(process.stdout, selectors.EVENT_READ, process)  # type: ignore[arg-type]
+        unfinished[process] = given
     while waiting.get_map():
         for ready, _ in waiting.select():
             process = ready.data
             frame = decoder.decode(_receive(process.stdout))
             yield frame
-            if isinstance(frame, Finished) and not _next(process, tasks, encoder):
-                waiting.unregister(process.stdout)
+            if isinstance(frame, Finished):
+                unfinished[process] += _next(process, tasks, encoder) - 1
+                if not unfinished[process]:
+                    waiting.unregister(process.stdout)
 
 
 def _next(process: "subprocess.Popen[bytes]", tasks: Iterator[Task], encoder: msgspec.msgpack.Encoder) -> bool:

@@ -34,7 +34,7 @@ def cost(run: Run, where: Where, when: When, by: views.By) -> None:
     price is counted and named, never taken for free.
     """
     tz, window = when.zone(), when.window(run.now_ms)
-    with run.reading(where, window, tz, only_requests=True) as (db, scope):
+    with run.reading(where, window, tz, only_requests=by not in ("session", "branch", "tool")) as (db, scope):
         found = views.cost(db, scope, window, by, tz)
         run.out.heading(scope, window, tz)
         run.out.show(found, lines, rows=found.rows)

@@ -84,12 +84,13 @@ class Run:
                     raise
 
     @contextlib.contextmanager
-    def _preview(self) -> Iterator[sqlite3.Connection]:
+    def _preview(self, window: "Window | None") -> Iterator[sqlite3.Connection]:
         early = None
         if not database_of(self.home).exists():
             from kaizen.capture.preview import preview
+            from kaizen.model.times import ALL_TIME
 
-            early = preview(self.env, self.config)
+            early = preview(self.env, self.config, window or ALL_TIME)
         if early is None:
             with self.store() as db:
                 yield db
@@ -138,10 +139,10 @@ class Run:
     ) -> Iterator[Reading]:
         """The store and the scope of `where`. Says on stderr, or in the envelope, what is looked at.
 
-        `only_requests`: a view that asks for nothing else may answer from a preview when nothing is stored yet; the
-        import then follows the answer.
+        `only_requests`: a view that sums usage by time, agent, model or workspace, and asks for nothing else, may
+        answer from a preview when nothing is stored yet; the import then follows the answer.
         """
-        with self._preview() if only_requests and where.refresh else self.store(refresh=where.refresh) as db:
+        with self._preview(window) if only_requests and where.refresh else self.store(refresh=where.refresh) as db:
             scope = scopes.resolve(
                 db,
                 self.repositories(where.workspace),

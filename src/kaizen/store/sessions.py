@@ -41,6 +41,14 @@ class Session(msgspec.Struct):
         backup read later would move what is already settled."""
         return (self.origin_ms is None, self.origin_ms or 0, self.host_id)
 
+    def place(self, path: str, origin_ms: int | None) -> None:
+        """Its transcript is the file named after it that begins first; of others, the first."""
+        def rank(path: str, origin_ms: int | None) -> tuple[bool, bool, int, str]:
+            return (self.host_id not in path, origin_ms is None, origin_ms or 0, path)
+
+        if not self.trace_path or rank(path, origin_ms) < rank(self.trace_path, self.origin_ms):
+            self.trace_path, self.origin_ms = path, origin_ms
+
 
 _FIELDS = Session.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)

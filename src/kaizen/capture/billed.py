@@ -1,0 +1,35 @@
+"""From a parsed record to a request that counts: what the import and the first total have in common."""
+
+from kaizen.capture.tail import Parsed
+from kaizen.model.request import REPLAY, Request
+from kaizen.model.usage import Usage
+from kaizen.pricing import PriceBook, cost_pusd
+from kaizen.store.usage import Amounts
+
+
+def request_of(item: Parsed, session_id: int, file_id: int | None) -> Request:
+    """The request of a `cost` draft, without id and price."""
+    d = item.draft
+    return Request(
+        0, session_id, d.key, d.ts_ms or 0, item.ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
+        d.latency_ms, d.stop_reason, REPLAY if d.is_replay else None, d.is_copy, d.input_tokens, d.output_tokens,
+        d.reasoning_tokens, d.cache_read_tokens, d.cache_write_tokens, d.cache_write_1h_tokens,
+        d.web_search_requests, d.service_tier, d.speed, d.context_max_tokens, d.ttft_ms, d.retry_count,
+        d.reported_cost_usd_e6, None, None, d.flag, file_id, item.at)
+
+
+def price(row: Request, prices: PriceBook) -> None:
+    if row.reported_cost_usd_e6 is not None:
+        row.cost_pusd, row.cost_source = row.reported_cost_usd_e6 * 1_000_000, "reported"
+        return
+    used = Usage(row.input_tokens, row.output_tokens, row.reasoning_tokens, row.cache_read_tokens,
+                 row.cache_write_tokens, row.cache_write_1h_tokens, row.web_search_requests or 0)
+    found = None if row.flag == "no_cache_split" else prices.match(row.model, ts_ms=row.ts_ms)
+    row.cost_pusd = cost_pusd(used, found, speed=row.speed, service_tier=row.service_tier)
+    row.cost_source = "unknown" if row.cost_pusd is None else "computed"
+
+
+def amounts_of(row: Request) -> Amounts:
+    """What a counted request adds to a roll-up, in the order of `store.usage.SUMS`."""
+    return (1, row.input_tokens or 0, row.output_tokens or 0, row.reasoning_tokens or 0, row.cache_read_tokens or 0,
+            row.cache_write_tokens or 0, row.cache_write_1h_tokens or 0, row.cost_pusd or 0, row.cost_pusd is None)
