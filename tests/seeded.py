@@ -151,6 +151,8 @@ class Seed:
             tool_calls = (SELECT count(*) FROM events WHERE session_id = sessions.id AND kind = 'tool_call'),
             prompts = (SELECT count(*) FROM events WHERE session_id = sessions.id AND role = 'prompt'),
             errors = (SELECT count(*) FROM events WHERE session_id = sessions.id AND is_error = 1)""")
+        self.db.execute("""INSERT INTO tools_used SELECT session_id, tool, count(*), sum(status = 'error'),
+                                  sum(status = 'denied') FROM spans WHERE tool <> '' GROUP BY 1, 2""")
         self.db.execute("COMMIT")
         return self.db
 

@@ -26,6 +26,8 @@ TOKENS = (
     "cache_write_1h_tokens",
 )
 Row = tuple[Any, ...]
+TOOLS = """SELECT session_id, tool, count(*), sum(status = 'error'), sum(status = 'denied')
+             FROM spans WHERE tool <> '' GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
 class Machine:
@@ -177,6 +179,7 @@ def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
         ],
         "files_touched": _named(db, "files_touched", name),
         "guidance_used": _named(db, "guidance_used", name),
+        "tools_used": _named(db, "tools_used", name),
         "usage_by_session": _named(db, "usage_by_session", name),
         "usage_by_quarter": [
             (quarter, path, *rest)
@@ -197,10 +200,11 @@ def _named(db: sqlite3.Connection, table: str, name: dict[int, str]) -> list[Row
 
 
 def assert_rolled_up(machine: Machine) -> None:
-    """The roll-ups equal what the events say."""
+    """The roll-ups equal what the events and the spans say."""
     db = machine.store()
     try:
         assert usage.stored(db) == usage.rebuilt(db)
+        assert db.execute("SELECT * FROM tools_used ORDER BY 1, 2").fetchall() == db.execute(TOOLS).fetchall()
     finally:
         db.close()
 

@@ -54,6 +54,18 @@ def test_arrival_order_does_not_matter_when_the_store_folds_again(events: list[S
 
 
 @given(sessions())
+def test_tools_count_the_spans(events: list[Seen]) -> None:
+    tables, _ = folded([[event] for event in events] or [[]])
+    counts: dict[str, tuple[int, int, int]] = {}
+    for span in tables.spans.values():
+        if span.tool:
+            calls, errors, denied = counts.get(span.tool, (0, 0, 0))
+            status = span.status
+            counts[span.tool] = (calls + 1, errors + (status == "error"), denied + (status == "denied"))
+    assert {tool: row for tool, row in tables.tools.items() if row[0]} == counts
+
+
+@given(sessions())
 def test_each_call_has_one_span_and_each_result_at_most_one(events: list[Seen]) -> None:
     tables, _ = folded([events])
     calls = {event.seq for event in events if event.kind == "tool_call"}

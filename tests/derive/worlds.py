@@ -79,6 +79,7 @@ class Tables(msgspec.Struct):
     turns: dict[int, Turn] = {}
     files: dict[tuple[str, str], FileRow] = {}
     guidance: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    tools: dict[str, tuple[int, int, int]] = {}
     status: tuple[str, str | None] = ("running", None)
     ended_at_ms: int | None = None
     counts: tuple[int, int, int] = (0, 0, 0)
@@ -92,6 +93,9 @@ class Tables(msgspec.Struct):
             self.files[row.path, row.op] = merged(old, row) if old else row
         for used in changes.guidance:
             self._use(used)
+        for row in changes.tools:
+            calls, errors, denied = self.tools.get(row.tool, (0, 0, 0))
+            self.tools[row.tool] = (calls + row.calls, errors + row.errors, denied + row.denied)
         self.status = (changes.status, changes.status_reason)
         self.ended_at_ms = changes.ended_at_ms
         new = (changes.prompts, changes.tool_calls, changes.errors)

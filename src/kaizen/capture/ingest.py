@@ -404,6 +404,7 @@ class Ingest:
         derived.put_spans(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.spans])
         derived.put_turns(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.turns])
         derived.add_files(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.files])
+        derived.add_tools(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.tools])
         derived.add_guidance(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.guidance])
         derived.put_fold_states(self._db, [(one, folds.VERSION, session.next_seq - 1, folds.pack(state))])
         session.prompts += changes.prompts

@@ -1,4 +1,5 @@
-"""All folds of a session in one pass: events -> rows of `spans`, `turns`, `files_touched`, `guidance_used`, and status.
+"""All folds of a session in one pass: events -> rows of `spans`, `turns`, `files_touched`, `guidance_used`,
+`tools_used`, and status.
 
 `fold(state, a)` then `fold(state, b)` gives the same tables as `fold(state, a + b)`, for any cut, and the state may be
 packed and unpacked in between. `Changes` says how each part is written:
@@ -7,6 +8,7 @@ packed and unpacked in between. `Changes` says how each part is written:
     files             increments: times and lines add up, first_ms/last_ms widen, is_guess takes the minimum
                       (NULL lines + known = known: `files.merged` is the rule)
     guidance          increments: times adds up, first_ms takes the minimum
+    tools             increments
     prompts, tool_calls, errors   increments
     status, status_reason, ended_at_ms   absolute
     title             set once, by the first prompt that has one; None = nothing new
@@ -24,12 +26,13 @@ from kaizen.derive.files import FileRow
 from kaizen.derive.guidance import GuidanceRow
 from kaizen.derive.lifecycle import meaning_of
 from kaizen.derive.seen import Seen
+from kaizen.derive.spans import ToolRow
 from kaizen.derive.status import Status
 from kaizen.model.span import Span, Turn
 
 NAME = "session"
 # Bump when the meaning or layout of `State`, or any row made from the same events, changes.
-VERSION = 2
+VERSION = 3
 
 
 class State(msgspec.Struct, array_like=True):
@@ -46,6 +49,7 @@ class Changes(msgspec.Struct):
     turns: list[Turn]
     files: list[FileRow]
     guidance: list[GuidanceRow]
+    tools: list[ToolRow]
     status: Status
     status_reason: str | None
     # Time of the newest event so far; None before the first.
@@ -67,6 +71,7 @@ def fold(state: State, events: Iterable[Seen], root: str) -> Changes:
     turn_rows: list[Turn] = []
     file_rows: files.Rows = {}
     used: guidance.Counts = {}
+    tools: spans.Tools = {}
     prompts = tool_calls = errors = 0
     title = None
     was_touched = False
@@ -86,16 +91,16 @@ def fold(state: State, events: Iterable[Seen], root: str) -> Changes:
         else:
             turns.extend(of_turns, ts_ms)
             if kind == "tool_call":
-                spans.call(of_spans, event, of_turns.turn, span_rows)
+                spans.call(of_spans, event, of_turns.turn, span_rows, tools)
                 of_turns.tool_calls += 1
                 tool_calls += 1
             elif kind == "tool_result":
-                if spans.result(of_spans, event, of_turns.turn, span_rows) == "error":
+                if spans.result(of_spans, event, of_turns.turn, span_rows, tools) == "error":
                     of_turns.errors += 1
                     errors += 1
             elif kind == "error":
                 if event.call_id is not None:
-                    spans.result(of_spans, event, of_turns.turn, span_rows)
+                    spans.result(of_spans, event, of_turns.turn, span_rows, tools)
                 of_turns.errors += 1
                 errors += 1
                 meaning = meaning_of(event.event)
@@ -114,6 +119,7 @@ def fold(state: State, events: Iterable[Seen], root: str) -> Changes:
         turn_rows.append(row)
     return Changes(
         spans=list(span_rows.values()), turns=turn_rows, files=list(file_rows.values()),
-        guidance=guidance.rows(used), status=of_status.status, status_reason=of_status.reason,
-        ended_at_ms=of_status.newest_ms or None, prompts=prompts, tool_calls=tool_calls, errors=errors, title=title,
+        guidance=guidance.rows(used), tools=list(tools.values()),
+        status=of_status.status, status_reason=of_status.reason, ended_at_ms=of_status.newest_ms or None,
+        prompts=prompts, tool_calls=tool_calls, errors=errors, title=title,
     )  # fmt: skip

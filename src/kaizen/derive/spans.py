@@ -50,15 +50,29 @@ class State(msgspec.Struct, array_like=True):
 Rows = dict[int, Span]
 
 
-def call(state: State, event: Seen, turn: int, rows: Rows) -> None:
+class ToolRow(msgspec.Struct, array_like=True):
+    """Spans of one tool, to add to `tools_used`. Counted when a span gets its tool and when it ends, both final."""
+
+    tool: str
+    calls: int = 0
+    errors: int = 0
+    denied: int = 0
+
+
+Tools = dict[str, ToolRow]
+
+
+def call(state: State, event: Seen, turn: int, rows: Rows, tools: Tools) -> None:
     opened = Open(
         event.seq, turn, _group(state, event), event.tool, event.call_id, event.request, event.ts_ms, event.ts_exact
     )
     state.open.append(opened)
     rows[event.seq] = _row(opened)
+    if event.tool:
+        _used(tools, event.tool).calls += 1
 
 
-def result(state: State, event: Seen, turn: int, rows: Rows) -> SpanStatus:
+def result(state: State, event: Seen, turn: int, rows: Rows, tools: Tools) -> SpanStatus:
     """Returns how the call ended."""
     opened = _taken(state, event, turn)
     status, reason = _ending(event, opened)
@@ -76,6 +90,12 @@ def result(state: State, event: Seen, turn: int, rows: Rows) -> SpanStatus:
             started_at_ms=opened.started_at_ms, ended_at_ms=event.ts_ms, lead_time_ms=_lead_time(opened, event),
             exit_code=event.facts.exit_code if event.facts else None,
         )  # fmt: skip
+    tool = (opened.tool if opened else None) or event.tool
+    if tool:
+        used = _used(tools, tool)
+        used.calls += opened is None or not opened.tool
+        used.errors += status == "error"
+        used.denied += status == "denied"
     return status
 
 
@@ -101,6 +121,13 @@ def mark(state: State, meaning: Meaning, rows: Rows) -> None:
 def shown_status(status: SpanStatus, session_status: str | None) -> SpanStatus:
     """A span still open in a session that is done was lost; sessions without an end record end by the clock."""
     return "lost" if status == "open" and session_status == "done" else status
+
+
+def _used(tools: Tools, tool: str) -> ToolRow:
+    there = tools.get(tool)
+    if there is None:
+        there = tools[tool] = ToolRow(tool)
+    return there
 
 
 def _group(state: State, event: Seen) -> int:

@@ -38,8 +38,9 @@ class LineSource(msgspec.Struct, frozen=True):
 
     It must never raise anything but `Malformed` for bytes whatsoever, may change `state`, and may keep nothing else.
     `begin(path, sidecar)` makes the state of a fresh file; `sidecar` is the content of `sidecar_of(path)`, if any.
-    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of
-    `usage_marks`; it sees no other line but those before the first such one. Its cost drafts must equal those of `parse`: a property test holds it to that.
+    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of `usage_marks`;
+    it sees no other line but those before the first such one. Its cost drafts must equal those of `parse`: a property
+    test holds it to that.
     """
 
     agent: str

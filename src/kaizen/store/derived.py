@@ -1,4 +1,4 @@
-"""Writing what folds derive: spans, turns, files touched, guidance used, and the folds' saved state."""
+"""Writing what folds derive: spans, turns, files touched, guidance and tools used, and the folds' saved state."""
 
 from collections.abc import Iterable
 from sqlite3 import Connection
@@ -16,6 +16,10 @@ _FILE = """INSERT INTO files_touched VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)"""
 _GUIDANCE = """INSERT INTO guidance_used VALUES (?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT DO UPDATE SET times = times + excluded.times, first_ms = min(first_ms, excluded.first_ms)"""
+
+_TOOL = """INSERT INTO tools_used VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, errors = errors + excluded.errors,
+             denied = denied + excluded.denied"""
 
 
 def put_spans(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
@@ -35,8 +39,12 @@ def add_guidance(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
     db.executemany(_GUIDANCE, rows)
 
 
+def add_tools(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
+    db.executemany(_TOOL, rows)
+
+
 def clear(db: Connection, session_id: int) -> None:
-    for table in ("spans", "turns", "files_touched", "guidance_used", "folds"):
+    for table in ("spans", "turns", "files_touched", "guidance_used", "tools_used", "folds"):
         db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))
 
 

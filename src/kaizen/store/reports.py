@@ -131,7 +131,7 @@ def requests_of(db: Connection, only: Filter, start_ms: int | None, end_ms: int 
 
 def calls_of(db: Connection, only: Filter) -> Iterator[tuple[str, str, str]]:
     """(agent, request, tool) of every tool call that came out of a known request, in order."""
-    where, args = all_of(*only.on("s."), ("1 = ?", 1))
+    where, args = all_of(*only.on("s."))
     yield from db.execute(
         f"""SELECT e.agent, e.request, e.tool FROM sessions AS s CROSS JOIN events AS e ON e.session_id = s.id
             {where} AND e.kind = 'tool_call' AND e.request IS NOT NULL AND e.tool IS NOT NULL
@@ -285,7 +285,17 @@ def session_counts(db: Connection, only: Filter, start_ms: int | None, end_ms: i
 
 
 def span_tools(db: Connection, only: Filter, start_ms: int | None, end_ms: int | None) -> list[tuple[Any, ...]]:
-    """(tool, calls, not ok, denied) by number of calls."""
+    """(tool, calls, not ok, denied) by number of calls. All time comes from the counts kept by session."""
+    if start_ms is None and end_ms is None:
+        where, args = all_of(*only.on("s."))
+        return list(
+            db.execute(
+                f"""SELECT u.tool, sum(u.calls), sum(u.errors), sum(u.denied)
+                      FROM tools_used AS u JOIN sessions AS s ON s.id = u.session_id {where}
+                     GROUP BY 1 ORDER BY 2 DESC, 1""",
+                args,
+            )
+        )
     where, args = all_of(
         ("p.started_at_ms >= ?", start_ms), ("p.started_at_ms < ?", end_ms), *only.on("s."), ("p.tool <> ?", "")
     )

@@ -50,7 +50,7 @@ def delete_events(db: Connection, before_ms: int, limit: int) -> int:
 
 
 def delete_derived(db: Connection, before_ms: int) -> None:
-    for table in ("spans", "turns"):
+    for table in ("spans", "turns", "tools_used"):
         db.execute(f"DELETE FROM {table} WHERE session_id IN ({_OLD})", (before_ms,))
 
 

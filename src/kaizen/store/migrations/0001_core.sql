@@ -65,6 +65,8 @@ CREATE TABLE files (
   ledger       BLOB NOT NULL,             -- what became of each byte: capture/ledger.py
   state        BLOB                       -- the parser's and the tailer's, after `offset`
 ) STRICT;
+-- Every command asks which files changed: answered without touching the rows, which are spread over the database.
+CREATE INDEX file_stamps ON files (path, id, dev, inode, size, mtime_ns, offset, rest, gone_at_ms);
 
 CREATE TABLE events (
   id                    INTEGER PRIMARY KEY,
@@ -222,6 +224,16 @@ CREATE TABLE guidance_used (
   times      INTEGER NOT NULL,
   first_ms   INTEGER NOT NULL,
   PRIMARY KEY (session_id, kind, name, scope, how)
+) STRICT, WITHOUT ROWID;
+
+-- Spans counted by tool, so that a summary of all time need not read them (docs/adr/0003).
+CREATE TABLE tools_used (
+  session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  tool       TEXT NOT NULL,
+  calls      INTEGER NOT NULL,
+  errors     INTEGER NOT NULL,
+  denied     INTEGER NOT NULL,
+  PRIMARY KEY (session_id, tool)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) STRICT, WITHOUT ROWID;
