@@ -56,7 +56,7 @@ bench: $(STAMP)
 # The newest versions that pyproject.toml allows, pinned.
 lock:
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet ".[dev]" "hatchling>=1.25" editables
+	$(BIN)/python -m pip install --quiet ".[dev,postgres]" "hatchling>=1.25" editables
 	{ head -1 requirements.lock; $(BIN)/python -m pip freeze --exclude kaizen-retro; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 

@@ -1,0 +1,1 @@
+"""What travels: shapes and codecs without any I/O."""
