@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     help: str
 
 
-GROUPS = ("Start", "See", "Operate")
+GROUPS = ("Start", "See", "Share", "Operate")
 
 COMMANDS = {
     "load": Entry("kaizen.cli.load", "Start", "Read what the agents on this machine wrote."),
@@ -31,6 +31,7 @@ COMMANDS = {
     "insights": Entry("kaizen.cli.insights", "See", "What stands out: tools, errors, files, guidance."),
     "explain": Entry("kaizen.cli.explain", "See", "Where a number comes from, record by record."),
     "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),
+    "sync": Entry("kaizen.cli.sync", "Share", "Send to your team's hub and to exporters."),
     "gc": Entry("kaizen.cli.gc", "Operate", "Delete old sessions' data. Keeps everything unless you say so."),
     "config": Entry("kaizen.cli.config", "Operate", "Show the settings and where each comes from."),
     "completions": Entry("kaizen.cli.completions", "Operate", "Completion script for your shell."),

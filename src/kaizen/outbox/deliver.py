@@ -93,18 +93,19 @@ class Report(msgspec.Struct):
 
 
 class Engine:
-    """`post` None: no primary, only sinks. `at` is told the crash points of the model; tests kill the process there."""
+    """`post` None: no primary, only sinks. A run that is not `is_once` calls `on_look` when it looks for new items.
+    `at` is told the crash points of the model; tests kill the process there."""
 
     def __init__(self, db: Connection, settings: Settings, post: Post | None, sinks: Sequence[sink.Sink] = (), *,
                  guard: seal.Guard = lambda _: True, is_alive: Callable[[], Awaitable[bool]] | None = None,
                  clock: Clock | None = None, chance: Callable[[], float] = random.random,
-                 at: Callable[[str], None] = lambda _: None, on_progress: Callable[[Report], None] = lambda _: None,
-                 ) -> None:
+                 at: Callable[[str], None] = lambda _: None, on_look: Callable[[], None] = lambda: None,
+                 on_progress: Callable[[Report], None] = lambda _: None) -> None:
         self._db, self._settings, self._post = db, settings, post
         self._sinks = {one.name: one for one in sinks}
         self._guard, self._is_alive, self._clock, self._chance, self._at = (
             guard, is_alive, clock or RealClock(), chance, at)
-        self._on_progress = on_progress
+        self._on_look, self._on_progress = on_look, on_progress
         self._new_key = Keys()
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting: dict[str, str] = {}  # batch id -> kind
@@ -139,6 +140,8 @@ class Engine:
                 if next_ms is None or (deadline_ms is not None and next_ms > deadline_ms):
                     break
                 await self._clock.wait({stop}, next_ms)
+                if not is_once and not self._stop.is_set():
+                    self._on_look()
         finally:
             for task in (*self._tasks, stop):
                 task.cancel()

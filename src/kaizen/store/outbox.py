@@ -3,7 +3,7 @@
 Every function takes the connection; the caller owns the transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -149,9 +149,10 @@ def lanes_waiting(db: Connection) -> list[tuple[str, int, int]]:
         """WITH RECURSIVE lane (kind, envelope_id, first) AS (
              SELECT * FROM (SELECT kind, envelope_id, id FROM outbox ORDER BY 1, 2, 3 LIMIT 1)
              UNION ALL
-             SELECT n.kind, n.envelope_id, n.id FROM lane JOIN outbox AS n ON n.id = (
-               SELECT id FROM outbox WHERE (outbox.kind, outbox.envelope_id) > (lane.kind, lane.envelope_id)
-                ORDER BY outbox.kind, outbox.envelope_id, id LIMIT 1))
+             SELECT n.kind, n.envelope_id, n.id FROM lane JOIN outbox AS n ON n.id = coalesce(
+               (SELECT id FROM outbox AS o WHERE o.kind = lane.kind AND o.envelope_id > lane.envelope_id
+                 ORDER BY o.kind, o.envelope_id, o.id LIMIT 1),
+               (SELECT id FROM outbox AS o WHERE o.kind > lane.kind ORDER BY o.kind, o.envelope_id, o.id LIMIT 1)))
            SELECT kind, envelope_id, first FROM lane"""))
 
 
@@ -160,6 +161,55 @@ def waiting(db: Connection, kind: str, envelope_id: int, limit: int) -> list[Wai
     return rows(Waiting, db.execute(
         """SELECT id, owner, item_key, payload, origin, enqueued_ms FROM outbox
             WHERE kind = ? AND envelope_id = ? ORDER BY id LIMIT ?""", (kind, envelope_id, limit)))
+
+
+class Peeked(msgspec.Struct, frozen=True):
+    id: int
+    kind: str
+    owner: str
+    payload: bytes
+
+
+def peek(db: Connection, kind: str | None, limit: int) -> list[Peeked]:
+    """The oldest waiting items."""
+    where, args = all_of(("kind = ?", kind))
+    return rows(Peeked, db.execute(f"SELECT id, kind, owner, payload FROM outbox {where} ORDER BY id LIMIT ?",
+                                   (*args, limit)))
+
+
+def waiting_item(db: Connection, item_id: int) -> Peeked | None:
+    return row(Peeked, db.execute("SELECT id, kind, owner, payload FROM outbox WHERE id = ?", (item_id,)))
+
+
+_LOCAL = ("key", "seq", "ts_ms", "kind", "role", "tool", "call_id", "model", "input_tokens", "output_tokens",
+          "reasoning_tokens", "cache_read_tokens", "cache_write_tokens", "cost_pusd", "codec", "body")
+
+
+def local_event(db: Connection, host_id: str, seq: int | None) -> dict[str, Any] | None:
+    """The stored row of an item of kind `events`."""
+    found = db.execute(
+        f"""SELECT {", ".join("e." + name if name not in ("codec", "body") else name for name in _LOCAL)}
+              FROM sessions AS s JOIN events AS e ON e.session_id = s.id LEFT JOIN bodies ON event_id = e.id
+             WHERE s.host_id = ? AND e.seq = ?""", (host_id, seq)).fetchone()
+    return None if found is None else dict(zip(_LOCAL, found, strict=True))
+
+
+class WaitingBytes(msgspec.Struct, frozen=True):
+    kind: str
+    items: int
+    bytes: int
+
+
+def waiting_bytes(db: Connection, kind: str | None) -> list[WaitingBytes]:
+    where, args = all_of(("kind = ?", kind))
+    return rows(WaitingBytes, db.execute(
+        f"SELECT kind, count(*), sum(length(payload)) FROM outbox {where} GROUP BY 1 ORDER BY 1", args))
+
+
+def payloads(db: Connection) -> Iterator[Peeked]:
+    """Everything that waits."""
+    for found in db.execute("SELECT id, kind, owner, payload FROM outbox ORDER BY id"):
+        yield Peeked(*found)
 
 
 def remove(db: Connection, ids: Sequence[int]) -> None:
@@ -265,6 +315,18 @@ def sink_backlog(db: Connection) -> dict[str, tuple[int, int]]:
             WHERE state = 'owed' GROUP BY 1""")}
 
 
+def count_owed(db: Connection, sink: str) -> int:
+    return int(scalar(db, "SELECT count(*) FROM batch_sinks WHERE sink = ? AND state = 'owed'", (sink,)))
+
+
+def drop_owed(db: Connection, sink: str, now_ms: int) -> None:
+    """Counted as abandoned. A batch that nobody is owed any more goes, too."""
+    count_sink(db, sink, abandoned=count_owed(db, sink), now_ms=now_ms)
+    db.execute("UPDATE batch_sinks SET state = 'abandoned' WHERE sink = ? AND state = 'owed'", (sink,))
+    db.execute("""DELETE FROM batches WHERE is_delivered = 1 AND NOT EXISTS (
+                    SELECT 1 FROM batch_sinks WHERE batch_id = id AND state = 'owed')""")
+
+
 # Dead letters
 
 
@@ -311,6 +373,13 @@ def lanes(db: Connection) -> list[Lane]:
 def save_lane(db: Connection, one: Lane) -> None:
     db.execute(f"INSERT OR REPLACE INTO lanes ({_LANE}) VALUES ({', '.join('?' * len(Lane.__struct_fields__))})",
                msgspec.structs.astuple(one))
+
+
+def forget_all(db: Connection) -> None:
+    """Everything that waits, as if nothing had ever been enqueued. Dead letters and counters stay."""
+    for table in ("outbox", "batches", "batch_sinks"):
+        db.execute(f"DELETE FROM {table}")
+    db.execute("DELETE FROM sync_state WHERE k LIKE 'facts:%'")
 
 
 # Counts
