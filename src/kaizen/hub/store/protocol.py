@@ -150,6 +150,10 @@ class Full(Exception):
     """There is no room left to store anything."""
 
 
+class Unavailable(Exception):
+    """The store cannot be used just now; nothing was stored."""
+
+
 class HubStore(Protocol):
     def secret(self) -> bytes:
         """The key that tokens are hashed with; made when the store is."""
@@ -172,7 +176,8 @@ class HubStore(Protocol):
         ...
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
-        """Batches of one team, in one transaction: each item and its key are there, or neither. Raises `Full`."""
+        """Batches of one team, in one transaction: each item and its key are there, or neither. Raises `Full` and
+        `Unavailable`, as all methods do."""
         ...
 
     def usage(self, team_id: str, by: GroupBy, window: Window) -> list[tuple[str | int, Amounts]]:

@@ -38,6 +38,7 @@ from kaizen.hub.store.protocol import (
     Settings,
     Team,
     Token,
+    Unavailable,
     Window,
     Workspace,
 )
@@ -233,7 +234,7 @@ class SqliteStore:
         return gone
 
     def check(self) -> None:
-        with self._lock, _full(), self._registry:
+        with self._lock, _readable_errors(), self._registry:
             self._registry.execute("INSERT OR REPLACE INTO meta VALUES ('checked_ms', ?)", (_now_ms(),))
 
     def close(self) -> None:
@@ -261,7 +262,7 @@ class _TeamFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock, _full():
+        with self._write_lock, _readable_errors():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -272,7 +273,7 @@ class _TeamFile:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._read_lock:
+        with self._read_lock, _readable_errors():
             yield self._reader
 
     def close(self) -> None:
@@ -494,13 +495,13 @@ def _chunk_total(body: bytes) -> int:
 
 
 @contextlib.contextmanager
-def _full() -> Iterator[None]:
+def _readable_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             raise Full from error
-        raise
+        raise Unavailable from error
 
 
 def _now_ms() -> int:
