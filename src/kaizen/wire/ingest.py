@@ -164,6 +164,20 @@ class Session(Item, frozen=True, kw_only=True):
     errors: Count | None = None
 
 
+Variant = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+Metrics = Annotated[dict[Name, float], msgspec.Meta(max_length=64)]
+
+
+class Observation(Item, frozen=True, kw_only=True):
+    """One session of an experiment. Posted alone, without an envelope: `POST /v1/experiments/{id}/observation`."""
+
+    team_id: Id
+    session_id_hash: Hash
+    variant: Variant
+    binding_kind: Word | None = None
+    metric_snapshot: Metrics = {}
+
+
 class Envelope(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
     """Whose items a batch holds. One team, one workspace."""
 

@@ -1,0 +1,324 @@
+"""A posted body -> what may be stored and what may not, item by item. Pure: the caller gives the time and the rules.
+
+Every item is decoded by the struct of its kind, so what the contract does not name is dropped here. What is kept is an
+`Entry`: the item's own JSON again, its identity, and what decides between two versions of it (see `decide`).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from blake3 import blake3
+
+from kaizen.hub import strict
+from kaizen.hub.answer import Refusal, Rejected
+from kaizen.model.times import DAY_MS
+from kaizen.wire.ingest import (
+    KINDS,
+    MAX_INT,
+    Envelope,
+    Evaluation,
+    Event,
+    Feedback,
+    Item,
+    Kind,
+    Observation,
+    Session,
+    SnapshotChunk,
+    ToolSpan,
+)
+
+MAX_ITEM_BYTES = 1 << 20
+MAX_TEXT = 64 * 1024
+# A micro-dollar amount beyond this does not fit 64 bits in pico-dollars.
+MAX_USD_E6 = 9_000_000_000_000
+_NO_HASH = re.compile(rb'"blake3:(?![0-9a-f]{64}")([A-Za-z0-9_.-]{1,64})"')
+_END = {"open": 0, "orphaned": 1, "done": 2, "ok": 2, "error": 2}
+_encode = msgspec.json.Encoder().encode
+
+OBSERVATIONS = Kind(
+    "observations", "/v1/experiments/{id}/observation", "observation", Observation, ("session_id_hash",)
+)
+
+
+def keep_nothing(kind: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What applies to one request.
+
+    `guard(text)`: whether it holds what must never leave a machine. `reduce(kind, payload)`: what of a payload may be
+    kept. `is_lenient`: an old client that a 400 would block for ever.
+    """
+
+    now_ms: int
+    max_items: int = 5_000
+    is_lenient: bool = False
+    allows_free_text: bool = False
+    guard: Callable[[bytes], bool] = lambda _: False
+    reduce: Callable[[str, Mapping[str, Any]], dict[str, Any]] = keep_nothing
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """An item as it is stored. `key` identifies it within team, workspace and kind.
+
+    `rev`, then `rank`, then `digest` decide between versions; -1 is no `rev`.
+    """
+
+    index: int
+    key: str
+    session: str
+    ts_ms: int
+    rev: int
+    rank: int
+    digest: bytes
+    body: bytes
+    item: Item
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a body holds: `received` items, of which some are refused."""
+
+    envelope: Envelope
+    entries: list[Entry]
+    rejected: list[Rejected]
+    received: int
+
+
+class _Bad(Exception):
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.field = code, field
+
+
+def batch(kind: Kind, body: bytes, rules: Rules, *, is_test: bool = False) -> Taken:
+    """Raises `Refusal` for a body that is no batch of this kind."""
+    strict.check(body)
+    envelope, items = _opened(kind, _with_real_hashes(body) if is_test else body)
+    if not items:
+        raise Refusal("empty_batch", "The batch has no items.", field=kind.list_name)
+    if len(items) > rules.max_items:
+        raise Refusal("too_many_items", f"A batch has at most {rules.max_items} items.", max_items=rules.max_items)
+    inside = sum(map(_brackets, items))
+    if _brackets(body) - inside > strict.MAX_DEPTH:
+        strict.check_depth(body)
+    return _taken(kind, envelope, items, rules)
+
+
+def observation(experiment: str, body: bytes, rules: Rules) -> Taken:
+    """The one item of `POST /v1/experiments/{id}/observation`, whose envelope is itself."""
+    strict.check(body)
+    strict.check_depth(body)
+    try:
+        team = msgspec.json.decode(body, type=_TeamOnly)
+    except msgspec.DecodeError as error:
+        raise Refusal("bad_envelope", _said(error)[0], field=_said(error)[1]) from None
+    envelope = Envelope(team_id=team.team_id, workspace_hash="")
+    taken = _taken(OBSERVATIONS, envelope, [msgspec.Raw(body)], rules)
+    named = [msgspec.structs.replace(one, key=f"{experiment}/{one.key}", rank=rules.now_ms) for one in taken.entries]
+    return msgspec.structs.replace(taken, entries=named)
+
+
+class _TeamOnly(msgspec.Struct):
+    team_id: str
+
+
+def _opened(kind: Kind, body: bytes) -> tuple[Envelope, Sequence[msgspec.Raw]]:
+    try:
+        found = _BATCHES[kind.name](body)
+        items = getattr(found, kind.list_name)
+        return found, [msgspec.Raw(body)] if items is msgspec.UNSET else items
+    except RecursionError:
+        raise Refusal("json_too_deep", "JSON is nested too deep.") from None
+    except msgspec.ValidationError as error:
+        message, field = _said(error)
+        if _has_no_envelope(body):
+            raise Refusal("envelope_missing", "A batch names team_id and workspace_hash.") from None
+        raise Refusal("bad_envelope", message, field=field) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("bad_json", f"The body is not JSON: {error}.") from None
+
+
+def _has_no_envelope(body: bytes) -> bool:
+    try:
+        names = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys()
+    except msgspec.DecodeError:
+        return False
+    return "workspace_hash" not in names and "session_id_hash" not in names
+
+
+def _batch_type(kind: Kind) -> Callable[[bytes], Envelope]:
+    items: Any = list[msgspec.Raw]
+    if kind.name == "sessions":  # the reference's shape: one session, its fields beside the envelope's
+        field: tuple[Any, ...] = (kind.list_name, items | msgspec.UnsetType, msgspec.UNSET)
+    else:
+        field = (kind.list_name, items)
+    made = msgspec.defstruct(f"{kind.item.__name__}Batch", [field], bases=(Envelope,), frozen=True, kw_only=True)
+    return cast("Callable[[bytes], Envelope]", msgspec.json.Decoder(made).decode)
+
+
+_BATCHES = {kind.name: _batch_type(kind) for kind in KINDS.values()}
+_ITEMS = {
+    kind.name: msgspec.json.Decoder(kind.item).decode for kind in (*KINDS.values(), OBSERVATIONS)
+}
+
+
+def _taken(kind: Kind, envelope: Envelope, items: Sequence[msgspec.Raw], rules: Rules) -> Taken:
+    entries, rejected = [], []
+    decode = _ITEMS[kind.name]
+    for index, raw in enumerate(items):
+        try:
+            entries.append(_entry(kind, index, raw, decode, rules))
+        except _Bad as bad:
+            rejected.append(Rejected(index, bad.code, str(bad), bad.field))
+    return Taken(envelope, entries, rejected, len(items))
+
+
+def _entry(kind: Kind, index: int, raw: msgspec.Raw, decode: Callable[[msgspec.Raw], Any], rules: Rules) -> Entry:
+    size = len(memoryview(raw))
+    if size > MAX_ITEM_BYTES:
+        raise _Bad("item_too_large", f"An item has at most {MAX_ITEM_BYTES} bytes.")
+    if _brackets(raw) > strict.MAX_DEPTH - 2:
+        strict.check_depth(bytes(raw), outside=2)
+    try:
+        item = decode(raw)
+    except msgspec.ValidationError as error:
+        raise _bad(error) from None
+    except msgspec.DecodeError:
+        raise _Bad("item_invalid", "Not an item.") from None
+    item, ts_ms, rank = _CHECKS[type(item)](item, rules)
+    if ts_ms > rules.now_ms + DAY_MS:
+        raise _Bad("ts_out_of_range", "The time is more than a day ahead.", _TIMES[type(item)])
+    body = _encode(item)
+    if rules.guard(body):
+        raise _Bad("unredacted_content", "The item holds what should have been redacted.")
+    digest = blake3(body).digest(length=16)
+    key = "/".join([str(getattr(item, name)) for name in kind.identity]) if kind.identity else digest.hex()
+    session = getattr(item, "session_id_hash", "")
+    return Entry(index, key, session, ts_ms, -1 if item.rev is None else item.rev, rank, digest, body, item)
+
+
+Checked = tuple[Item, int, int]
+
+
+def _event(item: Event, rules: Rules) -> Checked:
+    if item.payload is not None:
+        if rules.is_lenient:
+            kept = rules.reduce(item.kind, item.payload) if isinstance(item.payload, dict) else {}
+            item = msgspec.structs.replace(item, payload=kept)
+        _check_texts(item.payload)
+    if item.cost_usd_e6 is not None and abs(item.cost_usd_e6) > MAX_USD_E6:
+        raise _Bad("number_out_of_range", f"At most {MAX_USD_E6} micro-dollars.", "cost_usd_e6")
+    return item, item.ts_ms, 0
+
+
+def _span(item: ToolSpan, rules: Rules) -> Checked:
+    start, end = item.started_at_ms, item.ended_at_ms
+    if start is not None and end is not None and end < start:
+        raise _Bad("item_invalid", "ended_at_ms must not be before started_at_ms", "ended_at_ms")
+    ts_ms = start if start is not None else end or 0
+    # How final the status is, then how late the end: 2^54 is more than any time.
+    return item, max(ts_ms, end or 0) if (end or 0) > rules.now_ms + DAY_MS else ts_ms, (
+        _END.get(item.status, 0) << 54
+    ) + (-1 if end is None else end) + 1
+
+
+def _session(item: Session, rules: Rules) -> Checked:
+    if (item.ended_at_ms or 0) > rules.now_ms + DAY_MS:
+        raise _Bad("ts_out_of_range", "The time is more than a day ahead.", "ended_at_ms")
+    return item, item.started_at_ms, 0
+
+
+def _chunk(item: SnapshotChunk, rules: Rules) -> Checked:
+    if item.chunk_index >= item.chunk_total:
+        raise _Bad("item_invalid", "chunk_index must be less than chunk_total", "chunk_index")
+    return item, item.indexed_at_ms, 0
+
+
+def _evaluation(item: Evaluation, rules: Rules) -> Checked:
+    _check_free_text("rationale", item.rationale, rules)
+    return item, item.created_at_ms, item.created_at_ms
+
+
+def _feedback(item: Feedback, rules: Rules) -> Checked:
+    if item.note is not msgspec.UNSET:
+        _check_free_text("note", item.note, rules)
+    return item, item.created_at_ms, item.created_at_ms
+
+
+def _other(item: Item, rules: Rules) -> Checked:
+    return item, rules.now_ms, 0
+
+
+# Decides per type: extra checks, the time of the item, and the rank of versions without `rev`.
+_CHECKS: dict[type, Callable[[Any, Rules], Checked]] = {
+    Event: _event,
+    ToolSpan: _span,
+    Session: _session,
+    SnapshotChunk: _chunk,
+    Evaluation: _evaluation,
+    Feedback: _feedback,
+    KINDS["workspace_facts"].item: _other,
+    Observation: _other,
+}
+_TIMES = {
+    Event: "ts_ms",
+    ToolSpan: "started_at_ms",
+    Session: "started_at_ms",
+    SnapshotChunk: "indexed_at_ms",
+    Evaluation: "created_at_ms",
+    Feedback: "created_at_ms",
+}
+
+
+def _check_free_text(field: str, text: str | None, rules: Rules) -> None:
+    if text is None:
+        return
+    if not rules.allows_free_text:
+        raise _Bad("item_invalid", "This team does not accept free text.", field)
+    if len(text.encode()) > MAX_TEXT:
+        raise _Bad("field_too_long", f"A text has at most {MAX_TEXT} bytes.", field)
+
+
+def _check_texts(value: Any) -> None:
+    match value:
+        case str():
+            if len(value) > MAX_TEXT // 4 and len(value.encode()) > MAX_TEXT:
+                raise _Bad("field_too_long", f"A text has at most {MAX_TEXT} bytes.", "payload")
+        case dict():
+            for name, one in value.items():
+                _check_texts(name)
+                _check_texts(one)
+        case list():
+            for one in value:
+                _check_texts(one)
+        case int() | float():
+            if not -MAX_INT <= value <= MAX_INT and isinstance(value, int):
+                raise _Bad("number_out_of_range", "Integers lie within 2^53.", "payload")
+
+
+def _bad(error: msgspec.ValidationError) -> _Bad:
+    """msgspec says ``Expected `int` >= 0 - at `$.event_seq` ``."""
+    message, field = _said(error)
+    if "of length <=" in message:
+        return _Bad("field_too_long", message, field)
+    if message.startswith(("Expected `int` <=", "Expected `int` >=", "Number out of range", "Integer value out")):
+        return _Bad("number_out_of_range", message, field)
+    return _Bad("item_invalid", message, field)
+
+
+def _said(error: Exception) -> tuple[str, str | None]:
+    message, _, where = str(error).partition(" - at ")
+    return message, where.strip("`$").lstrip(".") or None
+
+
+def _brackets(text: msgspec.Raw | bytes) -> int:
+    whole = bytes(text)
+    return whole.count(b"{") + whole.count(b"[")
+
+
+def _with_real_hashes(body: bytes) -> bytes:
+    """`?test=1`: synthetic hashes such as `blake3:test-session` become real ones, always the same."""
+    return _NO_HASH.sub(lambda found: b'"blake3:%s"' % blake3(found[1]).hexdigest().encode(), body)

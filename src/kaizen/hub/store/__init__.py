@@ -1,0 +1,1 @@
+"""Where a hub keeps what it accepted: one protocol, a file per team or a PostgreSQL database."""

@@ -1,0 +1,508 @@
+"""A folder: `hub.db` knows teams and tokens, `teams/<team_id>.db` holds what one team sent (docs/adr/0013).
+
+A team's file has one connection that writes and one that reads, so a long report does not keep a client waiting.
+"""
+
+import contextlib
+import re
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kaizen.hub.accept import Entry
+from kaizen.hub.decide import Known
+from kaizen.hub.store.commit import commit, cost_pusd, is_counted
+from kaizen.hub.store.packing import pack, unpack
+from kaizen.hub.store.protocol import (
+    KEEP_CHUNKS_MS,
+    KEEP_FACTS_MS,
+    KEEP_KEYS_MS,
+    KEEP_TOMBSTONES_MS,
+    QUARTER_MS,
+    SNAPSHOTS_KEPT,
+    Amounts,
+    Batch,
+    Erasable,
+    Full,
+    Grant,
+    GroupBy,
+    Outcome,
+    Row,
+    Settings,
+    Team,
+    Token,
+    Unavailable,
+    Window,
+    Workspace,
+)
+from kaizen.wire.ingest import Event, SnapshotChunk
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_GROUPS: dict[GroupBy, str] = {
+    "agent": "e.agent",
+    "model": "e.model",
+    "workspace": "w.hash",
+    "session": "s.session",
+    "quarter": f"e.ts_ms / {QUARTER_MS}",
+}
+_PARTS = ("tokens_in", "tokens_out", "reasoning", "cache_read", "cache_write", "cache_write_1h", "cost_pusd")
+# 64 bits cannot hold the sum of a thousand hostile values, so halves are summed apart.
+_SUMS = ", ".join(f"coalesce(sum(e.{part} >> 24), 0), coalesce(sum(e.{part} & 16777215), 0)" for part in _PARTS)
+_WHERE = "{0}.ts_ms >= :start AND {0}.ts_ms < :end"
+_OF_WORKSPACE = " AND {0} = (SELECT id FROM workspaces WHERE hash = :workspace)"
+
+
+def is_team_id(name: str) -> bool:
+    """It is the name of a file, too."""
+    return _NAME.fullmatch(name) is not None
+
+
+class SqliteStore:
+    def __init__(self, folder: Path) -> None:
+        (folder / "teams").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._registry = _open(folder / "hub.db", "registry.sql")
+        self._registry.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
+        self._files: dict[str, _TeamFile] = {}
+
+    def secret(self) -> bytes:
+        with self._lock:
+            return bytes(self._registry.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()[0])
+
+    def add_team(self, team: Team) -> bool:
+        row = (team.team_id, team.created_ms, msgspec.json.encode(team.settings))
+        with self._lock:
+            return self._registry.execute("INSERT OR IGNORE INTO teams VALUES (?, ?, ?)", row).rowcount == 1
+
+    def teams(self) -> list[Team]:
+        with self._lock:
+            rows = self._registry.execute("SELECT team_id, created_ms, settings FROM teams ORDER BY team_id").fetchall()
+        return [_team(*row) for row in rows]
+
+    def add_token(self, token: Token, token_hash: bytes) -> None:
+        row = (token_hash, token.token_id, token.team_id, " ".join(token.scopes), token.label, token.created_ms, None)
+        with self._lock:
+            self._registry.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def tokens(self, team_id: str) -> list[Token]:
+        with self._lock:
+            rows = self._registry.execute(
+                "SELECT token_id, team_id, scopes, label, created_ms, revoked_ms FROM tokens WHERE team_id = ?"
+                " ORDER BY created_ms, token_id",
+                (team_id,),
+            ).fetchall()
+        return [Token(row[0], row[1], row[2].split(), *row[3:]) for row in rows]
+
+    def revoke(self, team_id: str, token_id: str, now_ms: int) -> bool:
+        with self._lock:
+            done = self._registry.execute(
+                "UPDATE tokens SET revoked_ms = ? WHERE team_id = ? AND token_id = ? AND revoked_ms IS NULL",
+                (now_ms, team_id, token_id),
+            )
+            return done.rowcount == 1
+
+    def team_of(self, token_hash: bytes) -> Grant | None:
+        with self._lock:
+            row = self._registry.execute(
+                "SELECT t.token_id, t.scopes, m.team_id, m.created_ms, m.settings FROM tokens t"
+                " JOIN teams m USING (team_id) WHERE t.hash = ? AND t.revoked_ms IS NULL",
+                (token_hash,),
+            ).fetchone()
+        return None if row is None else Grant(row[0], _team(*row[2:]), frozenset(row[1].split()))
+
+    def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
+        file = self._file(team_id)
+        with file.writing() as db:
+            tx = _Transaction(db, now_ms)
+            return [commit(tx, batch) for batch in batches]
+
+    def usage(self, team_id: str, by: GroupBy, window: Window) -> list[tuple[str | int, Amounts]]:
+        sql = f"""
+            SELECT {_GROUPS[by]}, count(*), {_SUMS}, sum(e.cost_pusd IS NULL)
+              FROM events e JOIN streams s ON s.id = e.stream JOIN workspaces w ON w.id = s.workspace
+             WHERE e.is_counted AND {_where(window, "e", "s.workspace")}
+             GROUP BY 1 ORDER BY 1"""
+        with self._file(team_id).reading() as db:
+            return [(row[0], _amounts(row)) for row in db.execute(sql, _bound(window))]
+
+    def session_count(self, team_id: str, window: Window) -> int:
+        sql = f"""
+            SELECT count(*) FROM (
+              SELECT s.session FROM events e JOIN streams s ON s.id = e.stream
+               WHERE {_where(window, "e", "s.workspace")}
+              UNION
+              SELECT i.session FROM items i
+               WHERE i.kind = 'sessions' AND {_where(window, "i", "i.workspace")})"""
+        with self._file(team_id).reading() as db:
+            return int(db.execute(sql, _bound(window)).fetchone()[0])
+
+    def workspaces(self, team_id: str) -> list[Workspace]:
+        with self._file(team_id).reading() as db:
+            rows = db.execute("SELECT hash, project_name, salt_id FROM workspaces WHERE hash <> '' ORDER BY hash")
+            return [Workspace(*row) for row in rows]
+
+    def page(
+        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
+        session: str | None = None,
+    ) -> list[Row]:
+        source = (
+            "events x JOIN streams s ON s.id = x.stream JOIN workspaces w ON w.id = s.workspace"
+            if kind == "events"
+            else "items x JOIN workspaces w ON w.id = x.workspace"
+        )
+        where = _where(window, "x", "w.id")
+        if kind != "events":
+            where += " AND x.kind = :kind"
+        if after is not None:
+            where += " AND (x.ts_ms, x.id) > (:after_ms, :after_id)"
+        if session is not None:
+            where += f" AND {'s' if kind == 'events' else 'x'}.session = :session"
+        sql = f"""
+            SELECT x.id, w.hash, x.ts_ms, x.received_ms, x.body FROM {source}
+             WHERE {where} ORDER BY x.ts_ms, x.id LIMIT :limit"""
+        after_ms, after_id = after or (0, 0)
+        bound = {**_bound(window), "kind": kind, "after_ms": after_ms, "after_id": after_id, "session": session}
+        with self._file(team_id).reading() as db:
+            return [_row(kind, *row) for row in db.execute(sql, {**bound, "limit": limit})]
+
+    def events_since(self, team_id: str, after_id: int, limit: int) -> list[Row]:
+        sql = """
+            SELECT e.id, w.hash, e.ts_ms, e.received_ms, e.body
+              FROM events e JOIN streams s ON s.id = e.stream JOIN workspaces w ON w.id = s.workspace
+             WHERE e.id > ? ORDER BY e.id LIMIT ?"""
+        with self._file(team_id).reading() as db:
+            return [_row("events", *row) for row in db.execute(sql, (after_id, limit))]
+
+    def last_event_id(self, team_id: str) -> int:
+        with self._file(team_id).reading() as db:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            return int(row[0]) if row else 0
+
+    def erase(self, team_id: str, what: Erasable, name: str, now_ms: int) -> int:
+        column = "session" if what == "session" else "workspace"
+        value = "?" if what == "session" else "(SELECT id FROM workspaces WHERE hash = ?)"
+        with self._file(team_id).writing() as db:
+            before = db.total_changes
+            db.execute(
+                f"DELETE FROM events WHERE stream IN (SELECT id FROM streams WHERE {column} = {value})", (name,)
+            )
+            db.execute(f"DELETE FROM items WHERE {column} = {value}", (name,))
+            gone = db.total_changes - before
+            db.execute(f"DELETE FROM streams WHERE {column} = {value}", (name,))
+            if what == "workspace":
+                db.execute("DELETE FROM workspaces WHERE hash = ?", (name,))
+            db.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)", (what, name, now_ms))
+        return gone
+
+    def export(self, team_id: str) -> Iterator[Row]:
+        """From a snapshot of its own, which keeps nobody from writing."""
+        db = _connect(self._file(team_id).path)
+        with contextlib.closing(db):
+            for row in db.execute(
+                "SELECT e.id, w.hash, e.ts_ms, e.received_ms, e.body FROM events e JOIN streams s ON s.id = e.stream"
+                " JOIN workspaces w ON w.id = s.workspace ORDER BY e.id"
+            ):
+                yield _row("events", *row)
+            for kind, *row in db.execute(
+                "SELECT i.kind, i.id, w.hash, i.ts_ms, i.received_ms, i.body FROM items i"
+                " JOIN workspaces w ON w.id = i.workspace ORDER BY i.kind, i.id"
+            ):
+                yield _row(kind, *row)
+
+    def prune(self, team_id: str, before_ms: int, now_ms: int) -> int:
+        steps: list[tuple[str, tuple[Any, ...]]] = [
+            ("DELETE FROM events WHERE ts_ms < ?", (before_ms,)),
+            ("DELETE FROM items WHERE ts_ms < ? AND kind <> 'workspace_facts'", (before_ms,)),
+            (_OLD_FACTS, (now_ms - KEEP_FACTS_MS,)),
+            (_OLD_SNAPSHOTS, (SNAPSHOTS_KEPT, now_ms - KEEP_CHUNKS_MS)),
+        ]
+        with self._file(team_id).writing() as db:
+            before = db.total_changes
+            for sql, args in steps:
+                db.execute(sql, args)
+            gone = db.total_changes - before
+            db.execute("DELETE FROM answers WHERE created_ms < ?", (now_ms - KEEP_KEYS_MS,))
+            db.execute("DELETE FROM tombstones WHERE created_ms < ?", (now_ms - KEEP_TOMBSTONES_MS,))
+        return gone
+
+    def check(self) -> None:
+        with self._lock, _readable_errors(), self._registry:
+            self._registry.execute("INSERT OR REPLACE INTO meta VALUES ('checked_ms', ?)", (_now_ms(),))
+
+    def close(self) -> None:
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+            self._registry.close()
+
+    def _file(self, team_id: str) -> "_TeamFile":
+        with self._lock:
+            found = self._files.get(team_id)
+            if found is None:
+                if not is_team_id(team_id):
+                    raise ValueError(f"{team_id!r} is no team id")
+                found = self._files[team_id] = _TeamFile(self._folder / "teams" / f"{team_id}.db")
+            return found
+
+
+class _TeamFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer, self._write_lock = _open(path, "team.sql"), threading.Lock()
+        self._reader, self._read_lock = _connect(path), threading.Lock()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        with self._write_lock, _readable_errors():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self._read_lock, _readable_errors():
+            yield self._reader
+
+    def close(self) -> None:
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
+
+
+class _Transaction:
+    """See `commit.Transaction`."""
+
+    def __init__(self, db: sqlite3.Connection, now_ms: int) -> None:
+        self._db, self._now_ms = db, now_ms
+        self._streams: dict[tuple[int, str], int] = {}
+
+    def answered(self, path: str, key: str) -> tuple[bytes, bytes] | None:
+        found: tuple[bytes, bytes] | None = self._db.execute(
+            "SELECT digest, response FROM answers WHERE path = ? AND key = ?", (path, key)
+        ).fetchone()
+        return found
+
+    def buried(self, workspace_hash: str, sessions: Sequence[str]) -> frozenset[str] | None:
+        found = self._db.execute(
+            "SELECT what, name FROM tombstones WHERE what = 'workspace' AND name = ? UNION ALL"
+            " SELECT what, name FROM tombstones WHERE what = 'session' AND name IN (SELECT value FROM json_each(?))",
+            (workspace_hash, msgspec.json.encode(sessions).decode()),
+        ).fetchall()
+        if any(what == "workspace" for what, _ in found):
+            return None
+        return frozenset(name for _, name in found)
+
+    def known(self, batch: Batch) -> dict[str, Known]:
+        workspace = self._workspace(batch.envelope.workspace_hash)
+        if workspace is None:
+            return {}
+        if batch.kind == "events":
+            return self._known_events(workspace, batch)
+        body = "body" if batch.kind == "sessions" else "NULL"
+        rows = self._db.execute(
+            f"SELECT key, rev, rank, digest, {body} FROM items"
+            " WHERE workspace = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))",
+            (workspace, batch.kind, msgspec.json.encode([one.key for one in batch.entries]).decode()),
+        )
+        return {key: Known(rev, rank, digest, body and unpack(body)) for key, rev, rank, digest, body in rows}
+
+    def _known_events(self, workspace: int, batch: Batch) -> dict[str, Known]:
+        wanted: dict[str, list[int]] = {}
+        for entry in batch.entries:
+            assert isinstance(entry.item, Event)
+            wanted.setdefault(entry.session, []).append(entry.item.event_seq)
+        found: dict[str, Known] = {}
+        for session, numbers in wanted.items():
+            row = self._db.execute(
+                "SELECT id FROM streams WHERE workspace = ? AND session = ?", (workspace, session)
+            ).fetchone()
+            if row is None:
+                continue
+            self._streams[workspace, session] = row[0]
+            for seq, rev, digest in self._db.execute(
+                "SELECT seq, rev, digest FROM events WHERE stream = ? AND seq IN (SELECT value FROM json_each(?))",
+                (row[0], msgspec.json.encode(numbers).decode()),
+            ):
+                found[f"{session}/{seq}"] = Known(rev, 0, digest)
+        return found
+
+    def chunk_totals(self, batch: Batch, snapshots: Sequence[str]) -> dict[str, int]:
+        workspace = self._workspace(batch.envelope.workspace_hash)
+        totals = {}
+        for snapshot in snapshots:
+            row = self._db.execute(
+                "SELECT body FROM items WHERE workspace = ? AND kind = ? AND key >= ? AND key < ? LIMIT 1",
+                (workspace, batch.kind, f"{snapshot}/", f"{snapshot}0"),
+            ).fetchone()
+            if row is not None:
+                totals[snapshot] = msgspec.json.decode(unpack(row[0]), type=SnapshotChunk).chunk_total
+        return totals
+
+    def write(self, batch: Batch, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
+        """A changed item gets a new id, so that whoever follows sees it again."""
+        workspace = self._named_workspace(batch)
+        if batch.kind == "events":
+            self._write_events(workspace, new, changed)
+            return
+        self._db.executemany(
+            "DELETE FROM items WHERE workspace = ? AND kind = ? AND key = ?",
+            [(workspace, batch.kind, one.key) for one in changed],
+        )
+        self._db.executemany(
+            "INSERT INTO items(workspace, kind, key, session, ts_ms, received_ms, rev, rank, digest, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (workspace, batch.kind, one.key, one.session, one.ts_ms, self._now_ms, one.rev, one.rank, one.digest,
+                 pack(one.body))
+                for one in (*new, *changed)
+            ],
+        )  # fmt: skip
+
+    def _write_events(self, workspace: int, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
+        entries = (*new, *changed)
+        streams = {session: self._stream(workspace, session) for session in {one.session for one in entries}}
+        rows = [(streams[one.session], self._now_ms, one) for one in entries]
+        self._db.executemany(
+            "DELETE FROM events WHERE stream = ? AND seq = ?",
+            [(stream, _event(one).event_seq) for stream, _, one in rows[len(new) :]],
+        )
+        self._db.executemany(
+            "INSERT INTO events(stream, seq, ts_ms, received_ms, rev, digest, is_counted, agent, model, kind,"
+            " tokens_in, tokens_out, reasoning, cache_read, cache_write, cache_write_1h, cost_pusd, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [_event_row(*row) for row in rows],
+        )
+
+    def record(self, batch: Batch, response: bytes) -> None:
+        self._db.execute(
+            "INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (batch.path, batch.key, batch.digest, response, self._now_ms)
+        )
+
+    def _workspace(self, name: str) -> int | None:
+        row = self._db.execute("SELECT id FROM workspaces WHERE hash = ?", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _named_workspace(self, batch: Batch) -> int:
+        said = batch.envelope
+        row = self._db.execute(
+            "INSERT INTO workspaces(hash, project_name, repo_hash, salt_id) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT(hash) DO UPDATE SET project_name = coalesce(excluded.project_name, project_name),"
+            " repo_hash = coalesce(excluded.repo_hash, repo_hash), salt_id = coalesce(excluded.salt_id, salt_id)"
+            " RETURNING id",
+            (said.workspace_hash, said.project_name, said.repo_hash, said.salt_id),
+        ).fetchone()
+        return int(row[0])
+
+    def _stream(self, workspace: int, session: str) -> int:
+        found = self._streams.get((workspace, session))
+        if found is None:
+            self._db.execute("INSERT OR IGNORE INTO streams(workspace, session) VALUES (?, ?)", (workspace, session))
+            found = int(
+                self._db.execute(
+                    "SELECT id FROM streams WHERE workspace = ? AND session = ?", (workspace, session)
+                ).fetchone()[0]
+            )
+            self._streams[workspace, session] = found
+        return found
+
+
+def _event(entry: Entry) -> Event:
+    assert isinstance(entry.item, Event)
+    return entry.item
+
+
+def _event_row(stream: int, now_ms: int, one: Entry) -> tuple[Any, ...]:
+    event = _event(one)
+    counted = is_counted(event)
+    return (
+        stream, event.event_seq, event.ts_ms, now_ms, one.rev, one.digest, counted, event.agent, event.model,
+        event.kind, event.tokens_in, event.tokens_out, event.reasoning_tokens, event.cache_read_tokens,
+        event.cache_creation_tokens, event.cache_creation_1h_tokens, cost_pusd(event) if counted else None,
+        pack(one.body),
+    )  # fmt: skip
+
+
+# All but the newest state of a workspace, when it is old.
+_OLD_FACTS = """
+DELETE FROM items WHERE kind = 'workspace_facts' AND received_ms < ?
+   AND EXISTS (SELECT 1 FROM items n WHERE n.kind = 'workspace_facts' AND n.workspace = items.workspace
+                  AND (n.rev, n.received_ms, n.id) > (items.rev, items.received_ms, items.id))"""
+# Snapshots that are not among the newest complete ones of their workspace, unless they may still become complete.
+_OLD_SNAPSHOTS = """
+WITH chunks AS (SELECT id, workspace, substr(key, 1, 71) AS snapshot, ts_ms, received_ms FROM items
+                 WHERE kind = 'repo_snapshots'),
+     totals AS (SELECT c.workspace, c.snapshot, max(c.ts_ms) AS ts_ms, max(c.received_ms) AS received_ms,
+                       count(*) >= max(chunk_total(i.body)) AS is_whole
+                  FROM chunks c JOIN items i ON i.id = c.id GROUP BY 1, 2),
+     ranked AS (SELECT *, row_number() OVER (PARTITION BY workspace, is_whole ORDER BY ts_ms DESC, snapshot) AS place
+                  FROM totals)
+DELETE FROM items WHERE id IN (
+  SELECT c.id FROM chunks c JOIN ranked r ON r.workspace = c.workspace AND r.snapshot = c.snapshot
+   WHERE (r.is_whole AND r.place > ?) OR (NOT r.is_whole AND r.received_ms < ?))"""
+
+
+def _where(window: Window, table: str, workspace: str) -> str:
+    of_workspace = _OF_WORKSPACE.format(workspace) if window.workspace_hash is not None else ""
+    return _WHERE.format(table) + of_workspace
+
+
+def _bound(window: Window) -> dict[str, Any]:
+    return {"start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash}
+
+
+def _amounts(row: tuple[Any, ...]) -> Amounts:
+    """(key, requests, high and low half of each sum, unpriced)"""
+    sums = [(row[at] << 24) + row[at + 1] for at in range(2, 2 + 2 * len(_PARTS), 2)]
+    return msgspec.convert((row[1], *sums, row[-1]), Amounts)
+
+
+def _row(kind: str, id: int, workspace: str, ts_ms: int, received_ms: int, body: bytes) -> Row:
+    return Row(id, kind, workspace, ts_ms, received_ms, unpack(body))
+
+
+def _team(team_id: str, created_ms: int, settings: bytes) -> Team:
+    return Team(team_id, created_ms, msgspec.json.decode(settings, type=Settings))
+
+
+def _open(path: Path, schema: str) -> sqlite3.Connection:
+    db = _connect(path)
+    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;")
+    db.executescript(files("kaizen.hub.store").joinpath(schema).read_text(encoding="utf-8"))
+    db.create_function("chunk_total", 1, _chunk_total, deterministic=True)
+    path.chmod(0o600)
+    return db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+
+
+def _chunk_total(body: bytes) -> int:
+    return msgspec.json.decode(unpack(body), type=SnapshotChunk).chunk_total
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise Full from error
+        raise Unavailable from error
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

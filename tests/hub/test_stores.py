@@ -1,0 +1,339 @@
+"""What every store promises, kind by kind."""
+
+import itertools
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kaizen.hub.answer import Accepted
+from kaizen.hub.store.protocol import (
+    Amounts,
+    Batch,
+    HubStore,
+    KeyReused,
+    Refused,
+    Replayed,
+    Stored,
+    Team,
+    Token,
+    Window,
+    Workspace,
+)
+
+from .made import MAKE, NOW, TEAM, WORKSPACE, batch, chunk, cost, event, facts, hashed, session, span
+
+DAY = 86_400_000
+
+
+def put(store: HubStore, *batches: Batch, now_ms: int = NOW) -> Accepted:
+    outcomes = store.commit(TEAM, batches, now_ms)
+    last = outcomes[-1]
+    assert isinstance(last, Stored), last
+    return last.counts
+
+
+def rows(store: HubStore, kind: str, **more: Any) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(row.body) for row in store.page(TEAM, kind, Window(**more), None, 1000)]
+
+
+def total(store: HubStore, team: str = TEAM, **window: Any) -> Amounts:
+    found = [amounts for _, amounts in store.usage(team, "agent", Window(**window))]
+    return found[0] if found else Amounts()
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_an_item_is_kept_as_it_was_sent(kind: str, store: HubStore) -> None:
+    item = MAKE[kind]()
+    assert put(store, batch(kind, item)) == Accepted(received=1)
+    kept = rows(store, kind)[0]
+    assert {name: value for name, value in item.items() if value or value is None} == {
+        name: value for name, value in kept.items() if name in item and (value or value is None)
+    }
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_an_identical_item_counts_as_known(kind: str, store: HubStore) -> None:
+    put(store, batch(kind, MAKE[kind]()))
+    assert put(store, batch(kind, MAKE[kind]())) == Accepted(received=1, deduped=1)
+    assert len(rows(store, kind)) == 1
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_the_higher_rev_is_kept_in_either_order(kind: str, store: HubStore) -> None:
+    other = {"sessions": {"status": "done"}, "events": {"model": "other"}, "tool_spans": {"status": "open"},
+             "session_feedback": {"score": 1}, "session_evals": {"score": 0.1}, "workspace_facts": {},
+             "repo_snapshots": {"dirty": True}}[kind]  # fmt: skip
+    old, new = MAKE[kind](rev=1), MAKE[kind](rev=2, **other)
+    if kind == "workspace_facts":
+        pytest.skip("its identity is its content")
+    assert put(store, batch(kind, old)).updated == 0
+    assert put(store, batch(kind, new)) == Accepted(received=1, updated=1)
+    assert put(store, batch(kind, old)) == Accepted(received=1, deduped=1)
+    assert [one["rev"] for one in rows(store, kind)] == [2]
+    assert put(store, batch(kind, {**new, "rev": 1})).deduped == 1
+
+
+def test_equal_revs_with_other_content_are_a_conflict(store: HubStore) -> None:
+    put(store, batch("events", event(rev=1)))
+    assert put(store, batch("events", event(rev=1, model="x"))) == Accepted(received=1, deduped=1, conflicts=1)
+
+
+def test_the_first_event_without_rev_wins(store: HubStore) -> None:
+    put(store, batch("events", event(model="first")))
+    assert put(store, batch("events", event(model="second"))) == Accepted(received=1, deduped=1, conflicts=1)
+    assert [one["model"] for one in rows(store, "events")] == ["first"]
+
+
+def test_duplicates_inside_a_batch_are_counted(store: HubStore) -> None:
+    counts = put(store, batch("events", event(1), event(1), event(2, rev=1), event(2, rev=2), event(3)))
+    assert counts == Accepted(received=5, deduped=1, updated=1)
+    assert [one["event_seq"] for one in rows(store, "events")] == [1, 2, 3]
+
+
+def test_a_more_final_span_replaces_and_then_the_later_end(store: HubStore) -> None:
+    put(store, batch("tool_spans", span(status="done", ended_at_ms=NOW - 40_000)))
+    assert put(store, batch("tool_spans", span(status="open", ended_at_ms=None))).deduped == 1
+    assert put(store, batch("tool_spans", span(status="error", ended_at_ms=NOW - 30_000))).updated == 1
+    assert [one["status"] for one in rows(store, "tool_spans")] == ["error"]
+
+
+def test_sessions_without_rev_are_merged(store: HubStore) -> None:
+    put(store, batch("sessions", session(status="done", ended_at_ms=NOW - 10)))
+    put(store, batch("sessions", session(started_at_ms=NOW - 200_000, status="running", model="m")))
+    merged = rows(store, "sessions")[0]
+    assert (merged["status"], merged["started_at_ms"], merged["ended_at_ms"], merged["model"]) == (
+        "done", NOW - 200_000, NOW - 10, "m",
+    )  # fmt: skip
+    put(store, batch("sessions", session(status="running", reopened=True)))
+    assert rows(store, "sessions")[0]["status"] == "running"
+
+
+def test_chunks_of_a_snapshot_agree_on_their_number(store: HubStore) -> None:
+    put(store, batch("repo_snapshots", chunk(0, 2)))
+    refused = store.commit(TEAM, [batch("repo_snapshots", chunk(1, 3))], NOW)[0]
+    assert isinstance(refused, Refused)
+    assert refused.first.code == "chunk_total_mismatch"
+    counts = put(store, batch("repo_snapshots", chunk(1, 3), chunk(1, 2), is_partial=True))
+    assert (counts.rejected_total, counts.rejected[0].index, len(rows(store, "repo_snapshots"))) == (1, 0, 2)
+
+
+def test_a_known_key_answers_as_before_and_stores_nothing(store: HubStore) -> None:
+    first = batch("events", event(1), event(1), key="k")
+    counts = put(store, first)
+    again = store.commit(TEAM, [first], NOW)[0]
+    assert again == Replayed(msgspec.json.encode(counts))
+    assert store.commit(TEAM, [batch("events", event(9), key="k")], NOW) == [KeyReused()]
+    assert len(rows(store, "events")) == 1
+
+
+def test_a_key_belongs_to_its_route_and_team(store: HubStore) -> None:
+    store.add_team(Team("other", NOW))
+    put(store, batch("events", event(), key="k"))
+    put(store, batch("sessions", session(), key="k"))
+    assert isinstance(store.commit("other", [batch("events", event(), key="k")], NOW)[0], Stored)
+
+
+def test_several_batches_share_a_transaction(store: HubStore) -> None:
+    one, other = batch("events", event(1), key="k"), batch("events", event(1), event(2))
+    outcomes = store.commit(TEAM, [one, one, other], NOW)
+    assert [type(outcome) for outcome in outcomes] == [Stored, Replayed, Stored]
+    assert isinstance(outcomes[2], Stored)
+    assert outcomes[2].counts == Accepted(received=2, deduped=1)
+
+
+def test_a_key_is_forgotten_after_a_week(store: HubStore) -> None:
+    first = batch("events", event(), key="k")
+    put(store, first)
+    store.prune(TEAM, 0, NOW + 7 * DAY + 1)
+    assert put(store, first) == Accepted(received=1, deduped=1)
+
+
+def test_usage_counts_billed_requests_only(store: HubStore) -> None:
+    put(store, batch("events", cost(1), cost(2, cost_pusd=None), cost(3, is_void=True), event(4, tokens_in=9),
+                     cost(5, cost_pusd=None, cost_usd_e6=3)))  # fmt: skip
+    assert total(store) == Amounts(3, 30, 60, 15, 300, 90, 21, 4_500_000, 1)
+    put(store, batch("events", cost(1, rev=1, is_void=True)))
+    assert total(store).requests == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("agent", ["claude", "codex"]),
+        ("model", ["claude-opus-4", "gpt"]),
+        ("session", sorted([hashed("s"), hashed("t")])),
+        ("workspace", sorted([WORKSPACE, hashed("w2")])),
+        ("quarter", [(NOW - 60_000) // 900_000, NOW // 900_000 + 4]),
+    ],
+)
+def test_usage_by(by: Any, keys: list[Any], store: HubStore) -> None:
+    later = (NOW // 900_000 + 4) * 900_000
+    other = cost(1, "t", agent="codex", model="gpt", ts_ms=later, cost_pusd=7)
+    put(store, batch("events", cost(1)), batch("events", other, workspace=hashed("w2")))
+    found = store.usage(TEAM, by, Window())
+    assert [key for key, _ in found] == keys
+    assert sum(amounts.cost_pusd for _, amounts in found) == 1_500_007
+
+
+def test_usage_of_a_window_and_a_workspace(store: HubStore) -> None:
+    put(store, batch("events", cost(1), cost(2)), batch("events", cost(1), workspace=hashed("w2")))
+    at = NOW - 60_000
+    assert total(store, start_ms=at + 2).requests == 1
+    assert total(store, end_ms=at + 2).requests == 2
+    assert total(store, end_ms=at + 2, workspace_hash=WORKSPACE).requests == 1
+    assert total(store, workspace_hash=hashed("nowhere")) == Amounts()
+
+
+def test_the_largest_numbers_add_up_exactly(store: HubStore) -> None:
+    most = 2**53
+    numbers = {"tokens_in": most, "tokens_out": most, "cost_pusd": -most}
+    for start in range(0, 3000, 1000):
+        put(store, batch("events", *[cost(start + i, **numbers) for i in range(1000)]))
+    found = total(store)
+    assert (found.input_tokens, found.cost_pusd) == (3000 * most, -3000 * most)
+
+
+def test_sessions_are_counted_once(store: HubStore) -> None:
+    put(store, batch("sessions", session("a"), session("s")), batch("events", event(1), event(2), event(1, "b")))
+    assert store.session_count(TEAM, Window()) == 3
+    assert store.session_count(TEAM, Window(start_ms=NOW - 60_000 + 2)) == 1
+    assert store.session_count(TEAM, Window(workspace_hash=hashed("w2"))) == 0
+
+
+@pytest.mark.parametrize("kind", ["events", "tool_spans"])
+def test_pages_follow_each_other_without_gap(kind: str, store: HubStore) -> None:
+    made = [event(i, ts_ms=NOW - i // 3) if kind == "events" else span(str(i), started_at_ms=NOW - 40_000 - i // 3)
+            for i in range(20)]  # fmt: skip
+    put(store, batch(kind, *made))
+    seen, after = [], None
+    while page := store.page(TEAM, kind, Window(), after, 6):
+        seen += page
+        after = (page[-1].ts_ms, page[-1].id)
+    assert [(row.ts_ms, row.id) for row in seen] == sorted({(row.ts_ms, row.id) for row in seen})
+    assert len(seen) == 20
+    assert len(store.page(TEAM, kind, Window(), None, 99, hashed("s"))) == 20
+    assert store.page(TEAM, kind, Window(), None, 99, hashed("t")) == []
+
+
+def test_followers_see_new_and_changed_events(store: HubStore) -> None:
+    put(store, batch("events", event(1), event(2)))
+    last = store.last_event_id(TEAM)
+    assert store.events_since(TEAM, last, 10) == []
+    put(store, batch("events", event(3), event(1, rev=1)))
+    assert [msgspec.json.decode(row.body)["event_seq"] for row in store.events_since(TEAM, last, 10)] == [3, 1]
+    assert len(store.events_since(TEAM, 0, 2)) == 2
+
+
+def test_the_last_project_name_is_kept(store: HubStore) -> None:
+    put(store, batch("events", event()))
+    assert store.workspaces(TEAM) == [Workspace(WORKSPACE, "shop", None)]
+
+
+def test_teams_see_nothing_of_each_other(store: HubStore) -> None:
+    store.add_team(Team("other", NOW))
+    put(store, batch("events", cost()), batch("sessions", session()))
+    assert total(store, "other") == Amounts()
+    assert store.page("other", "events", Window(), None, 9) == []
+    assert store.events_since("other", 0, 9) == []
+    assert store.workspaces("other") == []
+    assert list(store.export("other")) == []
+    store.erase("other", "workspace", WORKSPACE, NOW)
+    assert len(list(store.export(TEAM))) == 2
+
+
+def test_an_erased_session_does_not_come_back(store: HubStore) -> None:
+    put(store, batch("events", cost(1), cost(1, "t")), batch("sessions", session()), batch("tool_spans", span()))
+    assert store.erase(TEAM, "session", hashed("s"), NOW) == 3
+    assert put(store, batch("events", cost(1), cost(2))) == Accepted(received=2, deduped=2)
+    assert [one["session_id_hash"] for one in rows(store, "events")] == [hashed("t")]
+    store.prune(TEAM, 0, NOW + 31 * DAY)
+    assert put(store, batch("events", cost(1))) == Accepted(received=1)
+
+
+def test_an_erased_workspace_does_not_come_back(store: HubStore) -> None:
+    put(store, batch("events", cost(1)), batch("events", cost(1), workspace=hashed("w2")))
+    assert store.erase(TEAM, "workspace", WORKSPACE, NOW) == 1
+    assert put(store, batch("events", cost(1))) == Accepted(received=1, deduped=1)
+    assert [key for key, _ in store.usage(TEAM, "workspace", Window())] == [hashed("w2")]
+
+
+def test_retention_deletes_what_is_old(store: HubStore) -> None:
+    put(store, batch("events", cost(1, ts_ms=NOW - 10 * DAY), cost(2)), batch("tool_spans", span()))
+    assert store.prune(TEAM, NOW - 5 * DAY, NOW) == 1
+    assert total(store).requests == 1
+    assert put(store, batch("events", cost(1))) == Accepted(received=1)
+
+
+def test_old_facts_and_incomplete_snapshots_go(store: HubStore) -> None:
+    put(store, batch("workspace_facts", facts("a", rev=1)), batch("workspace_facts", facts("b", rev=2)))
+    put(store, batch("repo_snapshots", chunk(0, 2, "torn"), chunk(0, 1, "whole")))
+    put(store, *[batch("repo_snapshots", chunk(0, 1, f"new{i}", indexed_at_ms=NOW - i)) for i in range(5)])
+    assert store.prune(TEAM, 0, NOW + 1000) == 1
+    assert store.prune(TEAM, 0, NOW + 31 * DAY) == 2
+    assert [one["rev"] for one in rows(store, "workspace_facts")] == [2]
+    assert len(rows(store, "repo_snapshots")) == 5
+
+
+def test_export_holds_everything(store: HubStore) -> None:
+    put(store, *[batch(kind, make()) for kind, make in MAKE.items()])
+    assert sorted(row.kind for row in store.export(TEAM)) == sorted(MAKE)
+
+
+def test_tokens_are_found_by_hash_until_revoked(store: HubStore) -> None:
+    token = Token("t1", TEAM, ["ingest", "read"], "laptop", NOW)
+    store.add_token(token, b"h" * 32)
+    grant = store.team_of(b"h" * 32)
+    assert grant is not None
+    assert (grant.team.team_id, grant.scopes) == (TEAM, {"ingest", "read"})
+    assert store.team_of(b"x" * 32) is None
+    assert store.tokens(TEAM) == [token]
+    assert store.revoke(TEAM, "t1", NOW)
+    assert not store.revoke(TEAM, "t1", NOW)
+    assert store.team_of(b"h" * 32) is None
+    assert store.tokens(TEAM)[0].revoked_ms == NOW
+
+
+def test_a_team_is_added_once(store: HubStore) -> None:
+    assert not store.add_team(Team(TEAM, NOW + 1))
+    assert [team.team_id for team in store.teams()] == [TEAM]
+    assert len(store.secret()) == 32
+    assert store.secret() == store.secret()
+    store.check()
+
+
+VERSIONS = st.lists(
+    st.one_of(
+        st.builds(lambda seq, rev: ("events", cost(seq, rev=rev, model=f"m{rev}", tokens_in=rev)),
+                  st.integers(0, 2), st.integers(0, 3)),
+        st.builds(lambda status, end: ("tool_spans", span(status=status, ended_at_ms=NOW - end)),
+                  st.sampled_from(["open", "orphaned", "done", "ok"]), st.integers(0, 3)),
+        st.builds(lambda status, start, end, model: ("sessions", session(status=status, started_at_ms=NOW - 9 - start,
+                  ended_at_ms=end and NOW - end, model=model)), st.sampled_from(["running", "idle", "done"]),
+                  st.integers(0, 2), st.sampled_from([None, 1, 2]), st.sampled_from([None, "a", "b"])),
+        st.builds(lambda score, at: ("session_evals", {**MAKE["session_evals"](), "score": score,
+                  "created_at_ms": NOW - at}), st.sampled_from([0.1, 0.2]), st.integers(1, 3)),
+    ), min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(versions=VERSIONS, chance=st.randoms(use_true_random=False))
+def test_order_and_repetition_do_not_matter(
+    versions: list[tuple[str, dict[str, Any]]], chance: random.Random, store: HubStore
+) -> None:
+    def state(team: str) -> list[tuple[str, bytes]]:
+        return sorted((row.kind, row.body) for row in store.export(team))
+
+    number = len(store.teams())
+    first, second = f"one{number}", f"two{number}"
+    again = [*versions, *versions]
+    chance.shuffle(again)
+    for team, order in ((first, versions), (second, again)):
+        store.add_team(Team(team, NOW))
+        for kind, group in itertools.groupby(order, key=lambda one: one[0]):
+            assert isinstance(store.commit(team, [batch(kind, *[item for _, item in group])], NOW)[0], Stored)
+    assert state(first) == state(second)
