@@ -329,6 +329,7 @@ class Engine:
             answer = await self._post(KINDS[batch.kind].path, batch.id, body, batch.digest.hex(), is_gzip)
             self._at("CP8")
             self._apply(batch, content, answer, is_gzip=is_gzip)
+            self._at("CP10")
         finally:
             self._posting.pop(batch.id, None)
 
