@@ -17,6 +17,21 @@ class Search(msgspec.Struct, frozen=True):
     """Workspaces (path globs) whose text is not indexed. Their numbers are counted all the same."""
 
 
+class Sync(msgspec.Struct, frozen=True):
+    endpoint: str = ""
+    """The hub's URL. Empty: nothing is sent anywhere."""
+    team_token: str = ""
+    """What the hub knows this machine by. Better kept out of the file: see `team_token_env`."""
+    team_token_env: str = ""
+    """Name of the environment variable that holds the token."""
+    team_id: str = ""
+    """The team, as the hub calls it."""
+    team_salt_hex: str = ""
+    """The team's secret for hashing names and paths, the same on every machine of the team, 64 hex digits."""
+    allow_insecure: bool = False
+    """Allow plain http to a hub that is not on this machine."""
+
+
 class Config(msgspec.Struct, frozen=True):
     sources: Sources = Sources()
     prices: dict[str, dict[str, Any]] = {}
@@ -28,6 +43,7 @@ class Config(msgspec.Struct, frozen=True):
     cache_read = "0.02"
     """
     search: Search = Search()
+    sync: Sync = Sync()
 
 
 DEFAULTS = Config()
