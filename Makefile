@@ -9,11 +9,11 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types tests bench docs lock clean
+.PHONY: help run test lint types tests test-postgres bench docs lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -2
-	@echo "also: lint, types, tests, docs, bench, lock, clean"
+	@echo "also: lint, types, tests, test-postgres, docs, bench, lock, clean"
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -42,6 +42,10 @@ types: $(STAMP)
 
 tests: $(STAMP)
 	$(BIN)/pytest -n auto
+
+# The hub's tests on a PostgreSQL of their own, in a temporary folder. Debian: apt-get install postgresql
+test-postgres: $(STAMP)
+	$(BIN)/python tests/hub/private_postgres.py $(BIN)/pytest -n 2 tests/hub
 
 # Every command, error code and decision is documented, and every link leads somewhere.
 docs: $(STAMP)
