@@ -9,11 +9,11 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types tests crash bench docs lock clean
+.PHONY: help run test lint types tests test-postgres crash bench docs lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -2
-	@echo "also: lint, types, tests, crash, docs, bench, lock, clean"
+	@echo "also: lint, types, tests, test-postgres, crash, docs, bench, lock, clean"
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -46,6 +46,10 @@ tests: $(STAMP)
 # The crash model at length: each point 20 times with real processes, 10,000 random steps against a model.
 crash: $(STAMP)
 	KAIZEN_CRASH_ROUNDS=20 KAIZEN_MODEL_STEPS=10000 $(BIN)/pytest -n auto tests/outbox/test_crash.py tests/outbox/test_model.py
+
+# The hub's tests on a PostgreSQL of their own, in a temporary folder. Debian: apt-get install postgresql
+test-postgres: $(STAMP)
+	$(BIN)/python tests/hub/private_postgres.py $(BIN)/pytest -n 2 tests/hub
 
 # Every command, error code and decision is documented, and every link leads somewhere.
 docs: $(STAMP)

@@ -37,10 +37,17 @@ def subcommands() -> Iterator[tuple[str, click.Command]]:
             continue
         found = root.get_command(context, name)
         if isinstance(found, click.Group):
-            for inner in found.list_commands(context):
-                one = found.get_command(context, inner)
-                assert one is not None
-                yield f"{name} {inner}", one
+            yield from _below(context, name, found)
+
+
+def _below(context: click.Context, name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    for inner in group.list_commands(context):
+        one = group.get_command(context, inner)
+        assert one is not None
+        if isinstance(one, click.Group):
+            yield from _below(context, f"{name} {inner}", one)
+        else:
+            yield f"{name} {inner}", one
 
 
 def errors(parent: type[KaizenError] = KaizenError) -> Iterator[type[KaizenError]]:

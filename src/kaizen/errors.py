@@ -14,6 +14,7 @@
         ProjectNotFound          3   project_not_found
         ModelNotFound            3   model_not_found
         SyncItemNotFound         3   sync_item_not_found
+        TeamNotFound             3   team_not_found
       StoreError                 1   store_error
         StoreTooNew              1   store_too_new
         StoreCorrupt             1   store_corrupt
@@ -21,6 +22,8 @@
         DiskFull                 1   disk_full
         StoreBusy                1   store_busy
       SearchUnavailable          1   search_unavailable
+      HubUnreachable             1   hub_unreachable
+      HubRefused                 1   hub_refused
       CheckFailed                4   check_failed
 """
 
@@ -112,6 +115,10 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class TeamNotFound(NotFound):
+    code = "team_not_found"
+
+
 class StoreError(KaizenError):
     code = "store_error"
 
@@ -138,6 +145,16 @@ class StoreBusy(StoreError):
 
 class SearchUnavailable(KaizenError):
     code = "search_unavailable"
+
+
+class HubUnreachable(KaizenError):
+    code = "hub_unreachable"
+
+
+class HubRefused(KaizenError):
+    """`details.answer` is the hub's code."""
+
+    code = "hub_refused"
 
 
 class CheckFailed(KaizenError):

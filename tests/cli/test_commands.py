@@ -34,24 +34,33 @@ CALLS = {
     "config path": [],
     "completions": ["bash"],
     "doctor": [READ],
+    "hub team add": ["backend"],
+    "hub openapi": [],
 }
 
 
 def leaves() -> Iterator[tuple[str, click.Command]]:
     """Every command with its whole name. Modules that other parts of the project bring may still be missing."""
     context = click.Context(root)
+
+    def below(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+        for inner in group.list_commands(context):
+            if importlib.util.find_spec(f"kaizen.cli.{inner}") is None and inner == "search":
+                continue
+            one = group.get_command(context, inner)
+            assert one is not None
+            if isinstance(one, click.Group):
+                yield from below(f"{name} {inner}", one)
+            else:
+                yield f"{name} {inner}", one
+
     for name, entry in COMMANDS.items():
         if importlib.util.find_spec(entry.module) is None:
             continue
         found = root.get_command(context, name)
         assert found is not None
         if isinstance(found, click.Group):
-            for inner in found.list_commands(context):
-                if importlib.util.find_spec(f"kaizen.cli.{inner}") is None and inner == "search":
-                    continue
-                one = found.get_command(context, inner)
-                assert one is not None
-                yield f"{name} {inner}", one
+            yield from below(name, found)
         else:
             yield name, found
 
@@ -150,6 +159,10 @@ def test_no_arguments_is_help_on_stderr(kaizen: Kaizen) -> None:
         (["prices", "explain", "no-such-model"], 3, "model_not_found", "no-such-model"),
         (["prices", "--provider", "opena"], 2, "usage", "openai"),
         (["gc"], 2, "usage", "--days"),
+        (["team", "summary"], 2, "bad_config", "No hub"),
+        (["hub", "team", "add", "No/Team"], 2, "bad_config", "No/Team"),
+        (["hub", "token", "create", "nobody"], 3, "team_not_found", "nobody"),
+        (["hub", "serve", "--listen", "nowhere"], 2, "bad_config", "nowhere"),
     ],
 )
 def test_errors_are_a_sentence_a_hint_and_data(

@@ -45,9 +45,7 @@ def cost(hub: Hub) -> Handler:
 def sessions(hub: Hub) -> Handler:
     async def get(request: Request) -> Response:
         team = (await hub.admit(request, "read")).team.team_id
-        return _json(
-            await hub.run(views.sessions, hub.store, team, _window(request), _cursor(request), _limit(request))
-        )
+        return _json(await hub.run(views.sessions, hub.store, team, _window(request), _cut(request)))
 
     return get
 
@@ -56,8 +54,7 @@ def items(hub: Hub, kind: str) -> Handler:
     async def get(request: Request) -> Response:
         team = (await hub.admit(request, "read")).team.team_id
         session = _hash(request, "session_id_hash")
-        window, after, limit = _window(request), _cursor(request), _limit(request)
-        return _json(await hub.run(views.page, hub.store, team, kind, window, after, limit, session))
+        return _json(await hub.run(views.page, hub.store, team, kind, _window(request), _cut(request), session))
 
     return get
 
@@ -104,6 +101,13 @@ def _cursor(request: Request) -> tuple[int, int] | None:
     if not (match := _CURSOR.fullmatch(text)):
         raise Refusal("bad_query", "cursor is what next_cursor said.", field="cursor")
     return int(match[1]), int(match[2])
+
+
+def _cut(request: Request) -> views.Cut:
+    order = request.query_params.get("order", "asc")
+    if order not in ("asc", "desc"):
+        raise Refusal("bad_query", "order is asc or desc.", field="order")
+    return views.Cut(_cursor(request), _limit(request), order == "desc")
 
 
 def _zone(request: Request) -> tzinfo:

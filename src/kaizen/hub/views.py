@@ -123,17 +123,26 @@ def cost(store: HubStore, team_id: str, window: Window, by: By, tz: tzinfo | Non
     return Cost(by=by, tz=str(tz or "UTC"), rows=rows, total=Usage(**_usage(total)))
 
 
-def page(store: HubStore, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-         session: str | None = None) -> Page:  # fmt: skip
-    rows = store.page(team_id, kind, window, after, limit, session)
+class Cut(msgspec.Struct, frozen=True):
+    """Which page: what follows `after`, at most `limit` items."""
+
+    after: tuple[int, int] | None = None
+    limit: int = 100
+    is_newest_first: bool = False
+
+
+def page(store: HubStore, team_id: str, kind: str, window: Window, cut: Cut, session: str | None = None) -> Page:
+    rows = store.page(
+        team_id, kind, window, cut.after, cut.limit, session, is_newest_first=cut.is_newest_first
+    )
     names = projects(store, team_id)
-    more = f"{rows[-1].ts_ms}:{rows[-1].id}" if len(rows) == limit else None
+    more = f"{rows[-1].ts_ms}:{rows[-1].id}" if len(rows) == cut.limit else None
     return Page([_item(row, names) for row in rows], more)
 
 
-def sessions(store: HubStore, team_id: str, window: Window, after: tuple[int, int] | None, limit: int) -> Page:
+def sessions(store: HubStore, team_id: str, window: Window, cut: Cut) -> Page:
     """Each session with the sum of its requests, of all time, as `usage`."""
-    found = page(store, team_id, "sessions", window, after, limit)
+    found = page(store, team_id, "sessions", window, cut)
     used = dict(store.usage(team_id, "session", Window(workspace_hash=window.workspace_hash)))
     for item in found.items:
         item["usage"] = Usage(**_usage(used.get(item["session_id_hash"], Amounts())))

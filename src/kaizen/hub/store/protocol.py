@@ -3,6 +3,7 @@
 Methods block; the hub calls them in threads. Everything of a team is reached through its `team_id` only.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
 
@@ -23,6 +24,14 @@ KEEP_TOMBSTONES_MS = 30 * 86_400_000
 KEEP_FACTS_MS = 30 * 86_400_000
 KEEP_CHUNKS_MS = 7 * 86_400_000
 SNAPSHOTS_KEPT = 5
+
+
+_TEAM_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def is_team_id(name: str) -> bool:
+    """It is the name of a file, too."""
+    return _TEAM_ID.fullmatch(name) is not None
 
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -192,9 +201,9 @@ class HubStore(Protocol):
 
     def page(
         self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-        session: str | None = None,
+        session: str | None = None, *, is_newest_first: bool = False,
     ) -> list[Row]:
-        """Oldest first by `(ts_ms, id)`; `after` is that of the last row seen."""
+        """By `(ts_ms, id)`, oldest first unless told otherwise; `after` is that of the last row seen."""
         ...
 
     def events_since(self, team_id: str, after_id: int, limit: int) -> list[Row]:

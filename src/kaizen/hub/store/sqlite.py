@@ -4,7 +4,6 @@ A team's file has one connection that writes and one that reads, so a long repor
 """
 
 import contextlib
-import re
 import secrets
 import sqlite3
 import threading
@@ -41,10 +40,10 @@ from kaizen.hub.store.protocol import (
     Unavailable,
     Window,
     Workspace,
+    is_team_id,
 )
 from kaizen.wire.ingest import Event, SnapshotChunk
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _GROUPS: dict[GroupBy, str] = {
     "agent": "e.agent",
     "model": "e.model",
@@ -57,11 +56,6 @@ _PARTS = ("tokens_in", "tokens_out", "reasoning", "cache_read", "cache_write", "
 _SUMS = ", ".join(f"coalesce(sum(e.{part} >> 24), 0), coalesce(sum(e.{part} & 16777215), 0)" for part in _PARTS)
 _WHERE = "{0}.ts_ms >= :start AND {0}.ts_ms < :end"
 _OF_WORKSPACE = " AND {0} = (SELECT id FROM workspaces WHERE hash = :workspace)"
-
-
-def is_team_id(name: str) -> bool:
-    """It is the name of a file, too."""
-    return _NAME.fullmatch(name) is not None
 
 
 class SqliteStore:
@@ -151,7 +145,7 @@ class SqliteStore:
 
     def page(
         self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-        session: str | None = None,
+        session: str | None = None, *, is_newest_first: bool = False,
     ) -> list[Row]:
         source = (
             "events x JOIN streams s ON s.id = x.stream JOIN workspaces w ON w.id = s.workspace"
@@ -162,12 +156,13 @@ class SqliteStore:
         if kind != "events":
             where += " AND x.kind = :kind"
         if after is not None:
-            where += " AND (x.ts_ms, x.id) > (:after_ms, :after_id)"
+            where += f" AND (x.ts_ms, x.id) {'<' if is_newest_first else '>'} (:after_ms, :after_id)"
         if session is not None:
             where += f" AND {'s' if kind == 'events' else 'x'}.session = :session"
+        order = "DESC" if is_newest_first else "ASC"
         sql = f"""
             SELECT x.id, w.hash, x.ts_ms, x.received_ms, x.body FROM {source}
-             WHERE {where} ORDER BY x.ts_ms, x.id LIMIT :limit"""
+             WHERE {where} ORDER BY x.ts_ms {order}, x.id {order} LIMIT :limit"""
         after_ms, after_id = after or (0, 0)
         bound = {**_bound(window), "kind": kind, "after_ms": after_ms, "after_id": after_id, "session": session}
         with self._file(team_id).reading() as db:

@@ -1,0 +1,100 @@
+"""The team's hub as the `team` commands see it: where it is, and its answers as structs or as errors."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from kaizen.cli.run import Run
+from kaizen.errors import BadConfig, HubRefused, HubUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+TIMEOUT_S = 30.0
+# The hub says that it is there every 15 seconds.
+SILENCE_S = 45.0
+RETRY_S = 2.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class TeamHub:
+    def __init__(self, run: Run) -> None:
+        import httpx
+
+        sync = run.config.sync
+        if not sync.endpoint:
+            raise BadConfig("No hub is configured.", hint="Set it up with: kaizen sync configure URL --token-stdin")
+        token = run.env.get(sync.team_token_env, "") if sync.team_token_env else ""
+        url = httpx.URL(sync.endpoint)
+        if url.scheme != "https" and url.host not in LOOPBACK and not sync.allow_insecure:
+            raise BadConfig(f"{sync.endpoint} is not encrypted, and not on this machine.",
+                            hint="Use https, or set sync.allow_insecure.")  # fmt: skip
+        self._endpoint = sync.endpoint
+        self._http = httpx.Client(
+            base_url=sync.endpoint.rstrip("/"),
+            headers={"Authorization": f"Bearer {token or sync.team_token}"},
+            timeout=TIMEOUT_S,
+        )
+
+    def get(self, path: str, kind: type[T], params: Mapping[str, Any] | None = None) -> T:
+        import httpx
+
+        try:
+            answer = self._http.get(path, params={k: v for k, v in (params or {}).items() if v is not None})
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+        self._check(answer)
+        return self._decoded(answer.content, kind)
+
+    def follow(self, kind: type[T]) -> Iterator[T]:
+        """What the hub stores from now on; after a lost connection, what came meanwhile."""
+        import httpx
+
+        last: str | None = None
+        while True:
+            try:
+                headers = {"Last-Event-ID": last} if last else {}
+                with self._http.stream("GET", "/v1/stream", headers=headers, timeout=SILENCE_S) as answer:
+                    if answer.status_code != 200:
+                        answer.read()
+                        self._check(answer)
+                    for line in answer.iter_lines():
+                        name, _, value = line.partition(": ")
+                        if name == "id":
+                            last = value
+                        elif name == "data":
+                            yield self._decoded(value.encode(), kind)
+            except httpx.HTTPError as error:
+                if last is None and isinstance(error, httpx.ConnectError):
+                    raise self._unreachable(error) from error
+            time.sleep(RETRY_S)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _check(self, answer: "httpx.Response") -> None:
+        if answer.status_code == 200:
+            return
+        try:
+            said = msgspec.json.decode(answer.content)
+            code, message = str(said["code"]), str(said["message"])
+        except (msgspec.DecodeError, KeyError, TypeError):
+            code, message = str(answer.status_code), "no hub answers there"
+        hint = {401: "Get a new token: kaizen hub token create TEAM",
+                403: "The token needs the scope read."}.get(answer.status_code, "")  # fmt: skip
+        raise HubRefused(f"The hub refuses: {message}", hint=hint, status=answer.status_code, answer=code)
+
+    def _decoded(self, content: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError as error:
+            raise HubRefused(f"The answer of {self._endpoint} is not that of a hub: {error}.",
+                             hint="Check sync.endpoint.", answer="") from error  # fmt: skip
+
+    def _unreachable(self, error: Exception) -> HubUnreachable:
+        return HubUnreachable(f"{self._endpoint} does not answer: {error}.",
+                              hint="Is `kaizen hub serve` running, and sync.endpoint right?")  # fmt: skip
