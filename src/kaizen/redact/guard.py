@@ -26,11 +26,10 @@ _SECRETS = (
 
 def leaks(data: bytes) -> list[Finding]:
     """What must not be in there. Empty: it may leave. About 200 MB/s where there is nothing to find."""
-    found = []
-    for name, pattern in _patterns():
-        if pattern.search(data):
-            found += [Finding(name, one.start(), one.end()) for one in pattern.finditer(data)]
-    return found
+    anything, *patterns = _patterns()
+    if not anything[1].search(data):
+        return []
+    return [Finding(name, one.start(), one.end()) for name, pattern in patterns for one in pattern.finditer(data)]
 
 
 @cache
@@ -39,4 +38,5 @@ def _patterns() -> list[tuple[str, Any]]:
 
     options = re2.Options()
     options.encoding, options.log_errors, options.max_mem = re2.Options.Encoding.LATIN1, False, 64 << 20
-    return [("path", re2.compile(_PATHS, options)), ("secret", re2.compile(_SECRETS, options))]
+    named = (("anything", _PATHS + b"|" + _SECRETS), ("path", _PATHS), ("secret", _SECRETS))
+    return [(name, re2.compile(pattern, options)) for name, pattern in named]

@@ -216,6 +216,11 @@ def remove(db: Connection, ids: Sequence[int]) -> None:
     db.executemany("DELETE FROM outbox WHERE id = ?", ((one,) for one in ids))
 
 
+def remove_between(db: Connection, kind: str, envelope_id: int, first: int, last: int) -> None:
+    db.execute("DELETE FROM outbox WHERE kind = ? AND envelope_id = ? AND id BETWEEN ? AND ?",
+               (kind, envelope_id, first, last))
+
+
 def older_than(db: Connection, kind: str, enqueued_ms: int, limit: int) -> list[tuple[int, int]]:
     """(id, envelope id) of the oldest items of a lane, as far as they are older."""
     found = db.execute("""SELECT id, envelope_id, enqueued_ms FROM outbox WHERE kind = ? ORDER BY id LIMIT ?""",
