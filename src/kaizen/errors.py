@@ -7,6 +7,7 @@
         BadQuery                 2   bad_query
       SyncSetting               78   sync_setting
         SaltInvalid             78   salt_invalid
+        EndpointRefused         78   endpoint_refused
       SyncBusy                  75   sync_busy
       NotFound                   3
         SessionNotFound          3   session_not_found
@@ -72,6 +73,10 @@ class SaltInvalid(SyncSetting):
     def __init__(self) -> None:
         super().__init__("The salt is not 64 hex digits.",
                          hint="All of a team share one; it stands in what `kaizen hub serve` printed.")
+
+
+class EndpointRefused(SyncSetting):
+    code = "endpoint_refused"
 
 
 class SyncBusy(KaizenError):

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from kaizen import __version__
-from kaizen.errors import BadConfig
+from kaizen.errors import EndpointRefused
 from kaizen.outbox.policy import Answer, Rejection
 
 # Of the answer; a hub's is a few hundred bytes, a proxy's error page may be anything.
@@ -46,9 +46,9 @@ def check_endpoint(url: str, *, allow_insecure: bool) -> str:
     """The endpoint without its trailing slashes. A token never travels in clear text over a network unasked."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadConfig(f"sync.endpoint is no http(s) address: {url!r}.", hint="Such as https://hub.example.com")
+        raise EndpointRefused(f"sync.endpoint is no http(s) address: {url!r}.", hint="Such as https://hub.example.com")
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
-        raise BadConfig(f"sync.endpoint would send your token in clear text to {parts.hostname}.",
+        raise EndpointRefused(f"sync.endpoint would send your token in clear text to {parts.hostname}.",
                         hint="Use https, or set sync.allow_insecure = true.")
     return url.strip().rstrip("/")
 
@@ -83,7 +83,7 @@ class Hub:
         except TimeoutError:
             return Answer(status=None, message="no answer in time")
         except httpx.InvalidURL as error:
-            raise BadConfig(f"sync.endpoint is no address: {error}.") from error
+            raise EndpointRefused(f"sync.endpoint is no address: {error}.") from error
         except httpx.HTTPError as error:
             return Answer(status=None, message=_named(error))
 
