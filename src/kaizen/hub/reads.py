@@ -76,7 +76,7 @@ def _number(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not _NUMBER.fullmatch(text):
-        raise Refusal("bad_query", f"{name} is milliseconds since 1970.", field=name)
+        raise Refusal("bad_query", f"{name} is a whole number.", field=name)
     return int(text)
 
 
