@@ -54,7 +54,8 @@ def items(hub: Hub, kind: str) -> Handler:
     async def get(request: Request) -> Response:
         team = (await hub.admit(request, "read")).team.team_id
         session = _hash(request, "session_id_hash")
-        return _json(await hub.run(views.page, hub.store, team, kind, _window(request), _cut(request), session))
+        window = msgspec.structs.replace(_window(request), sessions=None if session is None else (session,))
+        return _json(await hub.run(views.page, hub.store, team, kind, window, _cut(request)))
 
     return get
 
