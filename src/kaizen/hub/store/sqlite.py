@@ -58,7 +58,8 @@ _SUMS = ", ".join(f"coalesce(sum(e.{part} >> 24), 0), coalesce(sum(e.{part} & 16
 
 class SqliteStore:
     def __init__(self, folder: Path) -> None:
-        (folder / "teams").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in (folder, folder / "teams"):  # nobody else may read what lies beside a database either
+            one.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._lock = threading.Lock()
         self._registry = _open(folder / "hub.db", "registry.sql")
