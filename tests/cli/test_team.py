@@ -159,7 +159,9 @@ def test_what_was_accepted_survives_a_kill(tmp_path: Path, kaizen: Kaizen) -> No
     finally:
         second.send_signal(signal.SIGTERM)
         _, log = second.communicate(timeout=20)
-    assert second.returncode in (0, -signal.SIGTERM)
+    assert second.returncode == 0
+    assert not list((tmp_path / "k").rglob("*-wal")), "the store was not closed"
+    assert {path.stat().st_mode & 0o077 for path in [tmp_path / "k/hub", *(tmp_path / "k/hub").rglob("*")]} == {0}
     assert all(msgspec.json.decode(line)["status"] for line in log.splitlines() if line.startswith(b"{"))
     assert served.said["token"].encode() not in log
 

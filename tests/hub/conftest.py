@@ -15,19 +15,21 @@ POSTGRES = os.environ.get("KAIZEN_TEST_POSTGRES", "")
 STORES = ["sqlite", *(["postgres"] if POSTGRES else [])]
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubStore]:
-    made: HubStore
-    if request.param == "sqlite":
+def opened(kind: str, folder: Path) -> HubStore:
+    """An empty store."""
+    if kind == "sqlite":
         from kaizen.hub.store.sqlite import SqliteStore
 
-        made = SqliteStore(tmp_path / "hub")
-    else:
-        from kaizen.hub.store.postgres import PostgresStore
+        return SqliteStore(folder / "hub")
+    from kaizen.hub.store.postgres import PostgresStore
 
-        from .private_postgres import empty_database
+    from .private_postgres import empty_database
 
-        made = PostgresStore(empty_database(POSTGRES))
-    with closing(made):
+    return PostgresStore(empty_database(POSTGRES))
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubStore]:
+    with closing(opened(request.param, tmp_path)) as made:
         made.add_team(Team(TEAM, NOW))
         yield made

@@ -244,6 +244,8 @@ def test_one_session_may_be_posted_alone(hub: Client) -> None:
     one = {"team_id": TEAM, "workspace_hash": WORKSPACE, **session(status="done", ended_at_ms=NOW)}
     assert hub.post("/v1/sessions", msgspec.json.encode(one), headers={KEY: None}).json()["received"] == 1
     assert hub.get("/v1/query/sessions").json()["items"][0]["status"] == "done"
+    several = hub.post("/v1/sessions", body("sessions", session()), headers={KEY: None})
+    assert code(several) == (400, "idempotency_key_missing")
 
 
 def test_observations_of_an_experiment(hub: Client) -> None:

@@ -1,6 +1,7 @@
 """`kaizen hub`: serve, teams and their tokens, export, openapi."""
 
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -85,8 +86,7 @@ def serve(
             raise KaizenError(f"Cannot listen on {listen}: {error.strerror}.",
                               hint="Another hub may run there; choose with --listen HOST:PORT.") from error  # fmt: skip
         with listening:
-            host, port = listening.getsockname()[:2]
-            reached = (url or f"http://{f'[{host}]' if ':' in host else host}:{port}").rstrip("/")
+            reached = (url or _url(*listening.getsockname()[:2])).rstrip("/")
             if not opened.teams():
                 run.out.show(_first_team(run, opened, team, reached), _first_lines)
                 sys.stdout.flush()
@@ -263,6 +263,13 @@ def _known_team(store: "HubStore", name: str) -> None:
     if name not in known:
         hint = f"It has: {', '.join(known[:9])}" if known else "Add one: kaizen hub team add NAME"
         raise TeamNotFound(f"This hub has no team {name!r}.", hint=hint)
+
+
+def _url(host: str, port: int) -> str:
+    """Where others find it: all addresses of a machine are best called by its name."""
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -79,12 +79,13 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a body holds: `received` items, of which some are refused."""
+    """What a body holds: `received` items, of which some are refused. `is_alone`: one item that is its own envelope."""
 
     envelope: Envelope
     entries: list[Entry]
     rejected: list[Rejected]
     received: int
+    is_alone: bool = False
 
 
 class _Bad(Exception):
@@ -104,7 +105,9 @@ def batch(kind: Kind, body: bytes, rules: Rules, *, is_test: bool = False) -> Ta
     inside = sum(map(_brackets, items))
     if _brackets(body) - inside > strict.MAX_DEPTH:
         strict.check_depth(body)
-    return _taken(kind, envelope, items, rules)
+    taken = _taken(kind, envelope, items, rules)
+    is_alone = getattr(envelope, kind.list_name) is msgspec.UNSET
+    return msgspec.structs.replace(taken, is_alone=True) if is_alone else taken
 
 
 def observation(experiment: str, body: bytes, rules: Rules) -> Taken:
@@ -118,7 +121,7 @@ def observation(experiment: str, body: bytes, rules: Rules) -> Taken:
     envelope = Envelope(team_id=team.team_id, workspace_hash="")
     taken = _taken(OBSERVATIONS, envelope, [msgspec.Raw(body)], rules)
     named = [msgspec.structs.replace(one, key=f"{experiment}/{one.key}", rank=rules.now_ms) for one in taken.entries]
-    return msgspec.structs.replace(taken, entries=named)
+    return msgspec.structs.replace(taken, entries=named, is_alone=True)
 
 
 class _TeamOnly(msgspec.Struct):
@@ -189,8 +192,7 @@ def _entry(kind: Kind, index: int, raw: msgspec.Raw, decode: Callable[[msgspec.R
     except msgspec.DecodeError:
         raise _Bad("item_invalid", "Not an item.") from None
     item, ts_ms, rank = _CHECKS[type(item)](item, rules)
-    if ts_ms > rules.now_ms + DAY_MS:
-        raise _Bad("ts_out_of_range", "The time is more than a day ahead.", _TIMES[type(item)])
+    _check_time(_TIMES.get(type(item)), ts_ms, rules)
     body = _encode(item)
     if rules.guard(body):
         raise _Bad("unredacted_content", "The item holds what should have been redacted.")
@@ -218,16 +220,14 @@ def _span(item: ToolSpan, rules: Rules) -> Checked:
     start, end = item.started_at_ms, item.ended_at_ms
     if start is not None and end is not None and end < start:
         raise _Bad("item_invalid", "ended_at_ms must not be before started_at_ms", "ended_at_ms")
-    ts_ms = start if start is not None else end or 0
+    _check_time("ended_at_ms", end, rules)
     # How final the status is, then how late the end: 2^54 is more than any time.
-    return item, max(ts_ms, end or 0) if (end or 0) > rules.now_ms + DAY_MS else ts_ms, (
-        _END.get(item.status, 0) << 54
-    ) + (-1 if end is None else end) + 1
+    rank = (_END.get(item.status, 0) << 54) + (0 if end is None else end + 1)
+    return item, start if start is not None else end or 0, rank
 
 
 def _session(item: Session, rules: Rules) -> Checked:
-    if (item.ended_at_ms or 0) > rules.now_ms + DAY_MS:
-        raise _Bad("ts_out_of_range", "The time is more than a day ahead.", "ended_at_ms")
+    _check_time("ended_at_ms", item.ended_at_ms, rules)
     return item, item.started_at_ms, 0
 
 
@@ -271,6 +271,11 @@ _TIMES = {
     Evaluation: "created_at_ms",
     Feedback: "created_at_ms",
 }
+
+
+def _check_time(field: str | None, ts_ms: int | None, rules: Rules) -> None:
+    if ts_ms is not None and ts_ms > rules.now_ms + DAY_MS:
+        raise _Bad("ts_out_of_range", "The time is more than a day ahead.", field)
 
 
 def _check_free_text(field: str, text: str | None, rules: Rules) -> None:

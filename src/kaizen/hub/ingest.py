@@ -20,6 +20,8 @@ from kaizen.hub.unpack import ENCODINGS, too_large, unpack
 from kaizen.wire.ingest import Kind
 
 SCHEMA_VERSIONS = [1]
+# One item that is its own envelope needs no key: sent again it changes nothing.
+MAY_COME_ALONE = ("sessions", OBSERVATIONS.name)
 _EXPERIMENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLIENT = re.compile(r"kaizen/(\d+)\.(\d+)\.(\d+)")
 
@@ -38,8 +40,7 @@ class Head(msgspec.Struct, frozen=True):
 
 def batches_of(hub: Hub, kind: Kind) -> Handler:
     async def post(request: Request) -> Response:
-        # One session posted alone needs no key: it may be sent any number of times.
-        return await _take(hub, request, kind, needs_key=kind.name != "sessions")
+        return await _take(hub, request, kind)
 
     return post
 
@@ -49,14 +50,16 @@ def observations(hub: Hub) -> Handler:
         experiment = request.path_params["id"]
         if not _EXPERIMENT.fullmatch(experiment):
             raise Refusal("bad_query", "An experiment's id is made of A-Z a-z 0-9 _ -, at most 64.", field="id")
-        return await _take(hub, request, OBSERVATIONS, needs_key=False, experiment=experiment)
+        return await _take(hub, request, OBSERVATIONS, experiment)
 
     return post
 
 
-async def _take(hub: Hub, request: Request, kind: Kind, *, needs_key: bool, experiment: str | None = None) -> Response:
+async def _take(hub: Hub, request: Request, kind: Kind, experiment: str | None = None) -> Response:
     grant = await hub.admit(request, "ingest")
-    head = _head(request, grant.team.settings, needs_key=needs_key)
+    head = _head(request, grant.team.settings)
+    if head.key is None and kind.name not in MAY_COME_ALONE:
+        raise _key_missing()
     path = request.url.path
     async with AsyncExitStack() as held:
         held.enter_context(hub.in_flight.one(grant.token_id))
@@ -70,7 +73,7 @@ async def _take(hub: Hub, request: Request, kind: Kind, *, needs_key: bool, expe
         return _answer(hub, request, kind, await hub.committer.commit(grant.team.team_id, batch))
 
 
-def _head(request: Request, settings: Settings, *, needs_key: bool) -> Head:
+def _head(request: Request, settings: Settings) -> Head:
     headers = request.headers
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
@@ -84,7 +87,7 @@ def _head(request: Request, settings: Settings, *, needs_key: bool) -> Head:
     _check_client(client, settings)
     accepts = {one.strip() for one in headers.get("x-kaizen-accept", "").split(",")} - {""}
     return Head(
-        _key(headers.get("x-kaizen-idempotency-key"), needs_key=needs_key),
+        _key(headers.get("x-kaizen-idempotency-key")),
         encoding,
         headers.get("x-kaizen-body-digest"),
         "partial" in accepts,
@@ -92,10 +95,12 @@ def _head(request: Request, settings: Settings, *, needs_key: bool) -> Head:
     )
 
 
-def _key(text: str | None, *, needs_key: bool) -> str | None:
+def _key_missing() -> Refusal:
+    return Refusal("idempotency_key_missing", "X-Kaizen-Idempotency-Key is required.")
+
+
+def _key(text: str | None) -> str | None:
     if text is None:
-        if needs_key:
-            raise Refusal("idempotency_key_missing", "X-Kaizen-Idempotency-Key is required.")
         return None
     try:
         return str(uuid.UUID(text.strip()))
@@ -150,6 +155,8 @@ def _prepared(
         taken = accept.observation(experiment, body, rules)
     else:
         taken = accept.batch(kind, body, rules, is_test=is_test)
+    if head.key is None and not taken.is_alone:
+        raise _key_missing()
     if taken.envelope.team_id != grant.team.team_id:
         raise Refusal("team_mismatch", "The token belongs to another team.", field="team_id")
     hub.alerts += sum(one.code == "unredacted_content" for one in taken.rejected)

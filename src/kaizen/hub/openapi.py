@@ -7,6 +7,7 @@ import msgspec
 from kaizen.hub import views
 from kaizen.hub.accept import MAX_ITEM_BYTES
 from kaizen.hub.answer import CODES, ITEM_CODES, Accepted
+from kaizen.hub.ingest import MAY_COME_ALONE
 from kaizen.hub.unpack import ENCODINGS
 from kaizen.wire.ingest import KINDS, Envelope, Observation
 
@@ -34,7 +35,9 @@ def document() -> dict[str, Any]:
         components[f"{name}Batch"] = _batch(envelope, kind.list_name, name)
     paths: dict[str, Any] = {}
     for name, kind in kinds.items():
-        paths[kind.path] = {"post": _post(f"Send {kind.name.replace('_', ' ')}.", _body_of(kind.name, name))}
+        text = f"Send {kind.name.replace('_', ' ')}."
+        needs_key = kind.name not in MAY_COME_ALONE
+        paths[kind.path] = {"post": _post(text, _body_of(kind.name, name), needs_key=needs_key)}
     paths["/v1/experiments/{id}/observation"] = {
         "post": _post("Send one session's observation of an experiment.", _ref("Observation"), needs_key=False,
                       more=[_path("id", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"})],

@@ -54,7 +54,8 @@ def items(hub: Hub, kind: str) -> Handler:
     async def get(request: Request) -> Response:
         team = (await hub.admit(request, "read")).team.team_id
         session = _hash(request, "session_id_hash")
-        return _json(await hub.run(views.page, hub.store, team, kind, _window(request), _cut(request), session))
+        window = msgspec.structs.replace(_window(request), sessions=None if session is None else (session,))
+        return _json(await hub.run(views.page, hub.store, team, kind, window, _cut(request)))
 
     return get
 
@@ -76,7 +77,7 @@ def _number(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not _NUMBER.fullmatch(text):
-        raise Refusal("bad_query", f"{name} is milliseconds since 1970.", field=name)
+        raise Refusal("bad_query", f"{name} is a whole number.", field=name)
     return int(text)
 
 

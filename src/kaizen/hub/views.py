@@ -4,13 +4,14 @@ Sums are of billed requests that count, exactly: `cost_pusd` is the sum in 10^-1
 once.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from typing import Any, Literal, get_args
 
 import msgspec
 
-from kaizen.hub.store.protocol import QUARTER_MS, Amounts, GroupBy, HubStore, Row, Window
+from kaizen.hub.store.protocol import QUARTER_MS, Amounts, GroupBy, HubStore, Row, Window, Workspace
 from kaizen.model.times import Period, Periods
 from kaizen.model.usage import round_half_even
 from kaizen.wire.ingest import Event
@@ -95,32 +96,29 @@ _event = msgspec.json.Decoder(Event).decode
 
 def summary(store: HubStore, team_id: str, window: Window) -> Summary:
     spaces = store.workspaces(team_id)
-    by_agent = cost(store, team_id, window, "agent", None)
+    names = _names(spaces)
+    found = store.usage(team_id, ("agent", "model", "workspace"), window)
+    total, by_agent = _summed((agent or UNKNOWN, amounts) for (agent, _, _), amounts in found)
+    _, by_model = _summed((model or UNKNOWN, amounts) for (_, model, _), amounts in found)
+    _, by_project = _summed((names.get(space, space), amounts) for (_, _, space), amounts in found)
     return Summary(
         team_id=team_id,
         sessions=store.session_count(team_id, window),
-        projects=len({one.project_name or one.workspace_hash for one in spaces}),
-        usage=by_agent.total,
-        by_agent=by_agent.rows,
-        by_model=cost(store, team_id, window, "model", None).rows,
-        by_project=cost(store, team_id, window, "project", None).rows,
+        projects=len({names.get(one.workspace_hash, one.workspace_hash) for one in spaces}),
+        usage=total,
+        by_agent=_ranked(by_agent),
+        by_model=_ranked(by_model),
+        by_project=_ranked(by_project),
         salts=len({one.salt_id for one in spaces} - {None}),
     )
 
 
 def cost(store: HubStore, team_id: str, window: Window, by: By, tz: tzinfo | None) -> Cost:
     """Periods oldest first; everything else by cost, then tokens, then name."""
-    groups: dict[str, Amounts] = {}
     name = _namer(store, team_id, by, tz)
-    for key, amounts in store.usage(team_id, _group(by), window):
-        named = name(key)
-        groups[named] = _added(groups.get(named, Amounts()), amounts)
-    order = sorted(groups) if by in PERIODS else sorted(groups, key=lambda key: _weight(key, groups[key]))
-    total = Amounts()
-    for amounts in groups.values():
-        total = _added(total, amounts)
-    rows = [CostRow(key=key, **_usage(groups[key])) for key in order]
-    return Cost(by=by, tz=str(tz or "UTC"), rows=rows, total=Usage(**_usage(total)))
+    total, groups = _summed((name(key), amounts) for (key,), amounts in store.usage(team_id, (_group(by),), window))
+    rows = [CostRow(key=key, **_usage(groups[key])) for key in sorted(groups)] if by in PERIODS else _ranked(groups)
+    return Cost(by=by, tz=str(tz or "UTC"), rows=rows, total=total)
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -131,10 +129,8 @@ class Cut(msgspec.Struct, frozen=True):
     is_newest_first: bool = False
 
 
-def page(store: HubStore, team_id: str, kind: str, window: Window, cut: Cut, session: str | None = None) -> Page:
-    rows = store.page(
-        team_id, kind, window, cut.after, cut.limit, session, is_newest_first=cut.is_newest_first
-    )
+def page(store: HubStore, team_id: str, kind: str, window: Window, cut: Cut) -> Page:
+    rows = store.page(team_id, kind, window, cut.after, cut.limit, is_newest_first=cut.is_newest_first)
     names = projects(store, team_id)
     more = f"{rows[-1].ts_ms}:{rows[-1].id}" if len(rows) == cut.limit else None
     return Page([_item(row, names) for row in rows], more)
@@ -143,7 +139,8 @@ def page(store: HubStore, team_id: str, kind: str, window: Window, cut: Cut, ses
 def sessions(store: HubStore, team_id: str, window: Window, cut: Cut) -> Page:
     """Each session with the sum of its requests, of all time, as `usage`."""
     found = page(store, team_id, "sessions", window, cut)
-    used = dict(store.usage(team_id, "session", Window(workspace_hash=window.workspace_hash)))
+    these = Window(workspace_hash=window.workspace_hash, sessions=tuple(one["session_id_hash"] for one in found.items))
+    used = {session: amounts for (session,), amounts in store.usage(team_id, ("session",), these)}
     for item in found.items:
         item["usage"] = Usage(**_usage(used.get(item["session_id_hash"], Amounts())))
     return found
@@ -163,7 +160,12 @@ _SHARED = [name for name in Live.__struct_fields__ if name in Event.__struct_fie
 
 
 def projects(store: HubStore, team_id: str) -> dict[str, str]:
-    return {one.workspace_hash: one.project_name for one in store.workspaces(team_id) if one.project_name}
+    """Names of workspaces that have one."""
+    return _names(store.workspaces(team_id))
+
+
+def _names(spaces: Iterable[Workspace]) -> dict[str, str]:
+    return {one.workspace_hash: one.project_name for one in spaces if one.project_name}
 
 
 def _item(row: Row, names: dict[str, str]) -> dict[str, Any]:
@@ -188,9 +190,19 @@ def _namer(store: HubStore, team_id: str, by: By, tz: tzinfo | None) -> Callable
     return lambda key: key or UNKNOWN
 
 
-def _added(one: Amounts, other: Amounts) -> Amounts:
-    left, right = msgspec.structs.astuple(one), msgspec.structs.astuple(other)
-    return Amounts(*[a + b for a, b in zip(left, right, strict=True)])
+def _summed(found: Iterable[tuple[str, Amounts]]) -> tuple[Usage, dict[str, Amounts]]:
+    """The total, and the sum of each key."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(Amounts.__struct_fields__))
+    for key, amounts in found:
+        sums[key] = [a + b for a, b in zip(sums[key], msgspec.structs.astuple(amounts), strict=True)]
+    groups = {key: Amounts(*parts) for key, parts in sums.items()}
+    total = Amounts(*map(sum, zip(*sums.values(), strict=True))) if sums else Amounts()
+    return Usage(**_usage(total)), groups
+
+
+def _ranked(groups: dict[str, Amounts]) -> list[CostRow]:
+    order = sorted(groups, key=lambda key: _weight(key, groups[key]))
+    return [CostRow(key=key, **_usage(groups[key])) for key in order]
 
 
 def _usage(amounts: Amounts) -> dict[str, Any]:

@@ -49,10 +49,10 @@ DAY_MS = 86_400_000
 PARTITION_DAYS = 400
 _LOCK = 7879
 _GROUPS: dict[GroupBy, LiteralString] = {
-    "agent": "e.agent",
-    "model": "e.model",
-    "workspace": "s.workspace",
-    "session": "s.session",
+    "agent": 'e.agent COLLATE "C"',
+    "model": 'e.model COLLATE "C"',
+    "workspace": 's.workspace COLLATE "C"',
+    "session": 's.session COLLATE "C"',
     "quarter": "e.ts_ms / 900000",  # QUARTER_MS
 }
 _COPY_EVENTS = """COPY events(team_id, ts_ms, stream, seq, received_ms, is_counted, agent, model, kind, tokens_in,
@@ -130,28 +130,32 @@ class PostgresStore:
             tx = _Transaction(db, team_id, now_ms)
             return [commit(tx, batch) for batch in batches]
 
-    def usage(self, team_id: str, by: GroupBy, window: Window) -> list[tuple[str | int, Amounts]]:
-        where, bound = _where(team_id, window, "e", "s.workspace")
-        collate: LiteralString = "" if by == "quarter" else ' COLLATE "C"'
-        key = _GROUPS[by] + collate
+    def usage(self, team_id: str, by: Sequence[GroupBy], window: Window) -> list[tuple[tuple[Any, ...], Amounts]]:
+        keys = ", ".join(_GROUPS[one] for one in by)
+        where, bound = _where(team_id, window, "e", "s")
         query = f"""
-            SELECT {key}, count(*), sum(e.tokens_in), sum(e.tokens_out), sum(e.reasoning), sum(e.cache_read),
+            SELECT {keys}, count(*), sum(e.tokens_in), sum(e.tokens_out), sum(e.reasoning), sum(e.cache_read),
                    sum(e.cache_write), sum(e.cache_write_1h), sum(e.cost_pusd), count(*) - count(e.cost_pusd)
-              FROM events e JOIN streams s ON s.team_id = e.team_id AND s.stream = e.stream
-             WHERE e.is_counted AND {where} GROUP BY 1 ORDER BY 1"""
+              FROM events e {_joins(keys + where)} WHERE e.is_counted AND {where} GROUP BY {keys} ORDER BY {keys}"""
         with self._pool.transaction() as db:
             rows = db.execute(query, bound).fetchall()
-        return [(row[0], Amounts(*[int(part or 0) for part in row[1:]])) for row in rows]
+        return [(row[: len(by)], Amounts(*[int(part or 0) for part in row[len(by) :]])) for row in rows]
 
     def session_count(self, team_id: str, window: Window) -> int:
-        events, bound = _where(team_id, window, "e", "s.workspace")
-        items, _ = _where(team_id, window, "i", "i.workspace")
+        if window.is_all_time:  # far fewer sessions than events
+            of_sessions, bound = _where(team_id, window, "s", "s")
+            events = (
+                f"streams s WHERE {of_sessions} AND EXISTS"
+                " (SELECT 1 FROM event_keys k WHERE k.team_id = s.team_id AND k.stream = s.stream)"
+            )
+        else:
+            where, bound = _where(team_id, window, "e", "s")
+            events = f"events e {_joins('s.')} WHERE {where}"
+        items, _ = _where(team_id, window, "i", "i")
         query = f"""
             SELECT count(*) FROM (
-              SELECT s.session FROM events e JOIN streams s ON s.team_id = e.team_id AND s.stream = e.stream
-               WHERE {events}
-              UNION
-              SELECT i.session FROM items i WHERE i.kind = 'sessions' AND {items}) found"""
+              SELECT s.session FROM {events}
+              UNION SELECT i.session FROM items i WHERE i.kind = 'sessions' AND {items}) found"""
         with self._pool.transaction() as db:
             return int(_one(db.execute(query, bound))[0])
 
@@ -164,27 +168,21 @@ class PostgresStore:
         return [Workspace(*row) for row in rows]
 
     def page(
-        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-        session: str | None = None, *, is_newest_first: bool = False,
+        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int, *,
+        is_newest_first: bool = False,
     ) -> list[Row]:
-        is_events = kind == "events"
-        source = (
-            "events x JOIN streams s ON s.team_id = x.team_id AND s.stream = x.stream" if is_events else "items x"
-        )
-        owner = "s" if is_events else "x"
-        where, bound = _where(team_id, window, "x", f"{owner}.workspace")
-        order = "DESC" if is_newest_first else "ASC"
-        if not is_events:
+        source, owner = (f"events x {_joins('s.', 'x')}", "s") if kind == "events" else ("items x", "x")
+        where, bound = _where(team_id, window, "x", owner)
+        if kind != "events":
             where += " AND x.kind = %(kind)s"
         if after is not None:
             where += f" AND (x.ts_ms, x.id) {'<' if is_newest_first else '>'} (%(after_ms)s, %(after_id)s)"
-        if session is not None:
-            where += f" AND {owner}.session = %(session)s"
+        order = "DESC" if is_newest_first else "ASC"
         query = f"""
             SELECT x.id, {owner}.workspace, x.ts_ms, x.received_ms, x.body FROM {source} WHERE {where}
              ORDER BY x.ts_ms {order}, x.id {order} LIMIT %(limit)s"""
         after_ms, after_id = after or (0, 0)
-        more = {"kind": kind, "after_ms": after_ms, "after_id": after_id, "session": session, "limit": limit}
+        more = {"kind": kind, "after_ms": after_ms, "after_id": after_id, "limit": limit}
         with self._pool.transaction() as db:
             rows = db.execute(query, {**bound, **more}).fetchall()
         return [_row(kind, *row) for row in rows]
@@ -523,11 +521,22 @@ def _lock_team(db: Connection, team_id: str) -> None:
     db.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (team_id, _LOCK))
 
 
-def _where(team_id: str, window: Window, table: str, workspace: str) -> tuple[str, dict[str, Any]]:
-    parts = [f"{table}.team_id = %(team)s", f"{table}.ts_ms >= %(start)s", f"{table}.ts_ms < %(end)s"]
+def _joins(used: str, table: str = "e") -> str:
+    """Only where a statement names it: sums by agent or model read one index and nothing else."""
+    return f"JOIN streams s ON s.team_id = {table}.team_id AND s.stream = {table}.stream" if "s." in used else ""
+
+
+def _where(team_id: str, window: Window, table: str, owner: str) -> tuple[str, dict[str, Any]]:
+    """`owner`: the table that knows workspace and session."""
+    parts = [f"{table}.team_id = %(team)s"]
+    if not window.is_all_time:
+        parts += [f"{table}.ts_ms >= %(start)s", f"{table}.ts_ms < %(end)s"]
     if window.workspace_hash is not None:
-        parts.append(f"{workspace} = %(workspace)s")
-    bound = {"team": team_id, "start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash}
+        parts.append(f"{owner}.workspace = %(workspace)s")
+    if window.sessions is not None:
+        parts.append(f"{owner}.session = ANY(%(sessions)s)")
+    bound = {"team": team_id, "start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash,
+             "sessions": list(window.sessions or ())}  # fmt: skip
     return " AND ".join(parts), bound
 
 

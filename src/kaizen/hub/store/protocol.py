@@ -5,7 +5,7 @@ Methods block; the hub calls them in threads. Everything of a team is reached th
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -131,11 +131,16 @@ class Amounts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """`start_ms <= ts_ms < end_ms`, of all workspaces or one."""
+    """`start_ms <= ts_ms < end_ms`, of all workspaces or one, of all sessions or some."""
 
     start_ms: int = 0
     end_ms: int = 2**62
     workspace_hash: str | None = None
+    sessions: tuple[str, ...] | None = None
+
+    @property
+    def is_all_time(self) -> bool:
+        return self.start_ms == 0 and self.end_ms == 2**62
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -189,8 +194,8 @@ class HubStore(Protocol):
         `Unavailable`, as all methods do."""
         ...
 
-    def usage(self, team_id: str, by: GroupBy, window: Window) -> list[tuple[str | int, Amounts]]:
-        """Billed requests that count. `quarter` is the number of the quarter hour since the epoch."""
+    def usage(self, team_id: str, by: Sequence[GroupBy], window: Window) -> list[tuple[tuple[Any, ...], Amounts]]:
+        """Billed requests that count, by some keys. `quarter` is the number of the quarter hour since the epoch."""
         ...
 
     def session_count(self, team_id: str, window: Window) -> int:
@@ -200,8 +205,8 @@ class HubStore(Protocol):
     def workspaces(self, team_id: str) -> list[Workspace]: ...
 
     def page(
-        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-        session: str | None = None, *, is_newest_first: bool = False,
+        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int, *,
+        is_newest_first: bool = False,
     ) -> list[Row]:
         """By `(ts_ms, id)`, oldest first unless told otherwise; `after` is that of the last row seen."""
         ...

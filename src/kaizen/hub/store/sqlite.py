@@ -54,13 +54,12 @@ _GROUPS: dict[GroupBy, str] = {
 _PARTS = ("tokens_in", "tokens_out", "reasoning", "cache_read", "cache_write", "cache_write_1h", "cost_pusd")
 # 64 bits cannot hold the sum of a thousand hostile values, so halves are summed apart.
 _SUMS = ", ".join(f"coalesce(sum(e.{part} >> 24), 0), coalesce(sum(e.{part} & 16777215), 0)" for part in _PARTS)
-_WHERE = "{0}.ts_ms >= :start AND {0}.ts_ms < :end"
-_OF_WORKSPACE = " AND {0} = (SELECT id FROM workspaces WHERE hash = :workspace)"
 
 
 class SqliteStore:
     def __init__(self, folder: Path) -> None:
-        (folder / "teams").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in (folder, folder / "teams"):  # nobody else may read what lies beside a database either
+            one.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._lock = threading.Lock()
         self._registry = _open(folder / "hub.db", "registry.sql")
@@ -118,23 +117,25 @@ class SqliteStore:
             tx = _Transaction(db, now_ms)
             return [commit(tx, batch) for batch in batches]
 
-    def usage(self, team_id: str, by: GroupBy, window: Window) -> list[tuple[str | int, Amounts]]:
+    def usage(self, team_id: str, by: Sequence[GroupBy], window: Window) -> list[tuple[tuple[Any, ...], Amounts]]:
+        keys = ", ".join(_GROUPS[one] for one in by)
+        where = _where(window, "e", "s")
         sql = f"""
-            SELECT {_GROUPS[by]}, count(*), {_SUMS}, sum(e.cost_pusd IS NULL)
-              FROM events e JOIN streams s ON s.id = e.stream JOIN workspaces w ON w.id = s.workspace
-             WHERE e.is_counted AND {_where(window, "e", "s.workspace")}
-             GROUP BY 1 ORDER BY 1"""
+            SELECT {keys}, count(*), {_SUMS}, sum(e.cost_pusd IS NULL) FROM events e {_joins(keys + where)}
+             WHERE e.is_counted AND {where} GROUP BY {keys} ORDER BY {keys}"""
         with self._file(team_id).reading() as db:
-            return [(row[0], _amounts(row)) for row in db.execute(sql, _bound(window))]
+            return [(row[: len(by)], _amounts(row[len(by) :])) for row in db.execute(sql, _bound(window))]
 
     def session_count(self, team_id: str, window: Window) -> int:
+        where = _where(window, "e", "s")
+        if window.is_all_time:  # far fewer sessions than events
+            events = f"streams s WHERE EXISTS (SELECT 1 FROM events e WHERE e.stream = s.id AND {where})"
+        else:
+            events = f"events e {_joins('s.')} WHERE {where}"
         sql = f"""
             SELECT count(*) FROM (
-              SELECT s.session FROM events e JOIN streams s ON s.id = e.stream
-               WHERE {_where(window, "e", "s.workspace")}
-              UNION
-              SELECT i.session FROM items i
-               WHERE i.kind = 'sessions' AND {_where(window, "i", "i.workspace")})"""
+              SELECT s.session FROM {events}
+              UNION SELECT i.session FROM items i WHERE i.kind = 'sessions' AND {_where(window, "i", "i")})"""
         with self._file(team_id).reading() as db:
             return int(db.execute(sql, _bound(window)).fetchone()[0])
 
@@ -144,29 +145,25 @@ class SqliteStore:
             return [Workspace(*row) for row in rows]
 
     def page(
-        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int,
-        session: str | None = None, *, is_newest_first: bool = False,
+        self, team_id: str, kind: str, window: Window, after: tuple[int, int] | None, limit: int, *,
+        is_newest_first: bool = False,
     ) -> list[Row]:
-        source = (
-            "events x JOIN streams s ON s.id = x.stream JOIN workspaces w ON w.id = s.workspace"
-            if kind == "events"
-            else "items x JOIN workspaces w ON w.id = x.workspace"
-        )
-        where = _where(window, "x", "w.id")
-        if kind != "events":
-            where += " AND x.kind = :kind"
+        if kind == "events":
+            source = f"events x {_joins('w.', 'x')}"
+            where = _where(window, "x", "s")
+        else:
+            source = "items x JOIN workspaces w ON w.id = x.workspace"
+            where = _where(window, "x", "x") + " AND x.kind = :kind"
         if after is not None:
             where += f" AND (x.ts_ms, x.id) {'<' if is_newest_first else '>'} (:after_ms, :after_id)"
-        if session is not None:
-            where += f" AND {'s' if kind == 'events' else 'x'}.session = :session"
         order = "DESC" if is_newest_first else "ASC"
         sql = f"""
             SELECT x.id, w.hash, x.ts_ms, x.received_ms, x.body FROM {source}
              WHERE {where} ORDER BY x.ts_ms {order}, x.id {order} LIMIT :limit"""
         after_ms, after_id = after or (0, 0)
-        bound = {**_bound(window), "kind": kind, "after_ms": after_ms, "after_id": after_id, "session": session}
+        bound = {**_bound(window), "kind": kind, "after_ms": after_ms, "after_id": after_id, "limit": limit}
         with self._file(team_id).reading() as db:
-            return [_row(kind, *row) for row in db.execute(sql, {**bound, "limit": limit})]
+            return [_row(kind, *row) for row in db.execute(sql, bound)]
 
     def events_since(self, team_id: str, after_id: int, limit: int) -> list[Row]:
         sql = """
@@ -449,19 +446,33 @@ DELETE FROM items WHERE id IN (
    WHERE (r.is_whole AND r.place > ?) OR (NOT r.is_whole AND r.received_ms < ?))"""
 
 
-def _where(window: Window, table: str, workspace: str) -> str:
-    of_workspace = _OF_WORKSPACE.format(workspace) if window.workspace_hash is not None else ""
-    return _WHERE.format(table) + of_workspace
+def _joins(used: str, table: str = "e") -> str:
+    """The tables that a statement names, so that sums by agent or model read one index and nothing else."""
+    of_workspace = "JOIN workspaces w ON w.id = s.workspace" if "w." in used else ""
+    return f"JOIN streams s ON s.id = {table}.stream {of_workspace}" if of_workspace or "s." in used else ""
+
+
+def _where(window: Window, table: str, owner: str) -> str:
+    """`owner`: the table that knows workspace and session."""
+    parts = []
+    if not window.is_all_time:
+        parts += [f"{table}.ts_ms >= :start", f"{table}.ts_ms < :end"]
+    if window.workspace_hash is not None:
+        parts.append(f"{owner}.workspace = (SELECT id FROM workspaces WHERE hash = :workspace)")
+    if window.sessions is not None:
+        parts.append(f"{owner}.session IN (SELECT value FROM json_each(:sessions))")
+    return " AND ".join(parts) or "true"
 
 
 def _bound(window: Window) -> dict[str, Any]:
-    return {"start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash}
+    sessions = msgspec.json.encode(window.sessions or ()).decode()
+    return {"start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash, "sessions": sessions}
 
 
 def _amounts(row: tuple[Any, ...]) -> Amounts:
-    """(key, requests, high and low half of each sum, unpriced)"""
-    sums = [(row[at] << 24) + row[at + 1] for at in range(2, 2 + 2 * len(_PARTS), 2)]
-    return msgspec.convert((row[1], *sums, row[-1]), Amounts)
+    """(requests, high and low half of each sum, unpriced)"""
+    sums = [(row[at] << 24) + row[at + 1] for at in range(1, 1 + 2 * len(_PARTS), 2)]
+    return msgspec.convert((row[0], *sums, row[-1]), Amounts)
 
 
 def _row(kind: str, id: int, workspace: str, ts_ms: int, received_ms: int, body: bytes) -> Row:

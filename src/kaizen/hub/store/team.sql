@@ -10,11 +10,11 @@ CREATE TABLE IF NOT EXISTS events(
   received_ms INTEGER NOT NULL, rev INTEGER NOT NULL, digest BLOB NOT NULL, is_counted INTEGER NOT NULL,
   agent TEXT, model TEXT, kind TEXT, tokens_in INTEGER, tokens_out INTEGER, reasoning INTEGER, cache_read INTEGER,
   cache_write INTEGER, cache_write_1h INTEGER, cost_pusd INTEGER, body BLOB NOT NULL, UNIQUE(stream, seq));
-CREATE INDEX IF NOT EXISTS events_time ON events(ts_ms, id);
+CREATE INDEX IF NOT EXISTS events_time ON events(ts_ms, id, stream);
 -- All that totals are made of, so that they never read a body.
 CREATE INDEX IF NOT EXISTS events_counted ON events(
-  ts_ms, stream, agent, model, tokens_in, tokens_out, reasoning, cache_read, cache_write, cache_write_1h, cost_pusd)
-  WHERE is_counted;
+  ts_ms, stream, agent, model, tokens_in, tokens_out, reasoning, cache_read, cache_write, cache_write_1h, cost_pusd,
+  is_counted) WHERE is_counted;
 CREATE TABLE IF NOT EXISTS items(
   id INTEGER PRIMARY KEY AUTOINCREMENT, workspace INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
   session TEXT NOT NULL, ts_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, rev INTEGER NOT NULL,
