@@ -25,7 +25,7 @@ from kaizen.hub.store.protocol import SCOPES, Settings, Team
 from kaizen.hub.store.sqlite import SqliteStore
 from kaizen.outbox import client
 from kaizen.outbox.deliver import Engine
-from kaizen.outbox.deliver import Settings as Engine_settings
+from kaizen.outbox.settings import Settings as Engine_settings
 from kaizen.store import outbox
 from kaizen.store.open import empty_store, transaction
 from kaizen.wire.ingest import KINDS

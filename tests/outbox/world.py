@@ -13,7 +13,8 @@ import httpx
 import msgspec
 
 from kaizen.outbox.client import Hub
-from kaizen.outbox.deliver import Engine, Report, Settings
+from kaizen.outbox.deliver import Engine
+from kaizen.outbox.settings import Report, Settings
 from kaizen.store import outbox
 from kaizen.store.open import empty_store, transaction
 from kaizen.wire import sink

@@ -118,9 +118,9 @@ def run_(run: Run, once: bool, deadline: float | None, kind: str | None, dry_run
     Exit status: 0 everything is sent, 65 something was refused for good (kaizen sync dead), 75 something has to wait,
     77 the hub refuses the token, 78 a setting is wrong.
     """
-    from kaizen.outbox.deliver import Report
     from kaizen.outbox.gate import gate
     from kaizen.outbox.run import send
+    from kaizen.outbox.settings import Report
     from kaizen.store.lock import sync_lock
 
     found = gate(run.config, run.env, run.home)
@@ -167,7 +167,7 @@ def run_(run: Run, once: bool, deadline: float | None, kind: str | None, dry_run
 
 
 def _said(report: "object") -> Iterator[str]:
-    from kaizen.outbox.deliver import Report
+    from kaizen.outbox.settings import Report
 
     assert isinstance(report, Report)
     yield f"Sent {plural(report.retired, 'item')} in {plural(report.batches, 'batch', 'batches')}"

@@ -11,111 +11,54 @@ primary took it. A batch that the primary has stays only for the sinks that are 
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from sqlite3 import Connection
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import msgspec
 from blake3 import blake3
 
 from kaizen.outbox import policy, seal
 from kaizen.outbox.client import Post
+from kaizen.outbox.clock import Clock, RealClock
+from kaizen.outbox.fanout import Fanout
 from kaizen.outbox.policy import Answer, Limits
 from kaizen.outbox.seal import Content, Damaged, Item
+from kaizen.outbox.settings import Report, Settings
 from kaizen.outbox.uuid7 import Keys
 from kaizen.store import outbox
 from kaizen.store.open import transaction
-from kaizen.store.outbox import EVERY, Batch, Lane, SinkState
-from kaizen.wire import ingest, sink
+from kaizen.store.outbox import EVERY, Batch, Lane
 from kaizen.wire.ingest import KINDS
+from kaizen.wire.sink import Sink
 
 PER_LANE = 2
-SINK_TIMEOUT_S = 30.0
-SINK_MAX_BYTES = 64 << 20
-NAMESPACE = uuid.UUID("6f0f6a52-3a0f-5c39-9f0e-0a6c2c6f8f11")
 RECEIPTS_DAYS = 90
 USER = "user"
-
-
-class Clock(Protocol):
-    def now_ms(self) -> int: ...
-
-    async def wait(self, tasks: set[asyncio.Task[None]], until_ms: int | None) -> None:
-        """Until one of `tasks` is done, or that time has come; None: for the tasks only."""
-
-
-class RealClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    async def wait(self, tasks: set[asyncio.Task[None]], until_ms: int | None) -> None:
-        left_s = None if until_ms is None else max(until_ms - self.now_ms(), 0) / 1000
-        if tasks:
-            await asyncio.wait(tasks, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        elif left_s is not None:
-            await asyncio.sleep(left_s)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run of the engine goes by. `kinds`: only these lanes; empty = all."""
-
-    max_items: int = 500
-    max_bytes: int = 1_000_000
-    hard_bytes: int = 8 << 20
-    max_in_flight: int = 4
-    flush_interval_ms: int = 10_000
-    fail_open: bool = True
-    fan_out: Literal["parallel", "after"] = "parallel"
-    max_age_ms: int = 30 * 86_400_000
-    sink_max_age_ms: int = 86_400_000
-    kinds: frozenset[str] = frozenset()
-    redaction: str = ""
-    # Of endpoint, token and version: when it changes, what paused the lanes may have changed, too.
-    fingerprint: str = ""
-
-
-class Report(msgspec.Struct):
-    """What one run did. `exit_status` as in policy.exit_status."""
-
-    exit_status: int = 0
-    posts: int = 0
-    batches: int = 0
-    retired: int = 0
-    died: int = 0
-    replays: int = 0
-    pending: int = 0
-    awaiting_sinks: int = 0
-    sink_failures: dict[str, str] = {}
-    unknown_kinds: dict[str, int] = {}
-    paused: dict[str, str] = {}
-    seconds: float = 0.0
 
 
 class Engine:
     """`post` None: no primary, only sinks. A run that is not `is_once` calls `on_look` when it looks for new items.
     `at` is told the crash points of the model; tests kill the process there."""
 
-    def __init__(self, db: Connection, settings: Settings, post: Post | None, sinks: Sequence[sink.Sink] = (), *,
+    def __init__(self, db: Connection, settings: Settings, post: Post | None, sinks: Sequence[Sink] = (), *,
                  guard: seal.Guard = lambda _: True, is_alive: Callable[[], Awaitable[bool]] | None = None,
                  clock: Clock | None = None, chance: Callable[[], float] = random.random,
                  at: Callable[[str], None] = lambda _: None, on_look: Callable[[], None] = lambda: None,
                  on_progress: Callable[[Report], None] = lambda _: None) -> None:
         self._db, self._settings, self._post = db, settings, post
-        self._sinks = {one.name: one for one in sinks}
         self._guard, self._is_alive, self._clock, self._chance, self._at = (
             guard, is_alive, clock or RealClock(), chance, at)
         self._on_look, self._on_progress = on_look, on_progress
         self._new_key = Keys()
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting: dict[str, str] = {}  # batch id -> kind
-        self._feeding: set[tuple[str, str]] = set()  # (batch id, sink)
-        self._parts: dict[str, list[str]] = {}  # batches that became others while a sink had them
-        self._fed: set[tuple[str, str]] = set()  # tried in this run
         self._turn: dict[str, int] = {}  # lane -> envelope served last
         self._is_plain = outbox.get(db, "is_plain") == "1"
         self._stop = asyncio.Event()
         self.report = Report()
+        self._fanout = Fanout(db, settings, sinks, self._clock, chance, at, self._spawn, self._count_retired,
+                              self.report)
 
     def stop(self) -> None:
         """Ends the run soon; what is in flight is dropped and sent again by the next."""
@@ -171,7 +114,7 @@ class Engine:
                     died = seal.expire(self._db, kind, now_ms - self._settings.max_age_ms, now_ms)
                     self._count_dead(kind, died)
             outbox.drop_receipts(self._db, now_ms - RECEIPTS_DAYS * 86_400_000)
-            self._give_up_on_sinks(now_ms)
+            self._fanout.give_up(now_ms)
 
     def _end(self) -> None:
         report, now_ms = self.report, self._clock.now_ms()
@@ -201,7 +144,7 @@ class Engine:
 
     def _start(self, *, is_once: bool) -> None:
         now_ms = self._clock.now_ms()
-        self._start_sinks(now_ms, is_once=is_once)
+        self._fanout.start(now_ms, is_once=is_once)
         lanes = {lane.kind: lane for lane in outbox.lanes(self._db)}
         every = lanes.get(EVERY, Lane(EVERY))
         if (every.paused_until_ms or 0) > now_ms:
@@ -222,8 +165,8 @@ class Engine:
                     break
                 if self._post is None:
                     self._only_sinks(batch, now_ms)
-                    self._start_sinks(now_ms, is_once=is_once)
-                    if len(self._feeding) >= self._settings.max_in_flight:
+                    self._fanout.start(now_ms, is_once=is_once)
+                    if self._fanout.busy >= self._settings.max_in_flight:
                         return
                     continue
                 self._posting[batch.id] = kind
@@ -249,10 +192,7 @@ class Engine:
         if lanes.get(EVERY, Lane(EVERY)).pause_reason != USER:
             times = [max(open_by_kind[kind], self._until(lanes.get(kind)), every_ms) for kind in self._kinds()
                      if kind in open_by_kind and lanes.get(kind, Lane(kind)).pause_reason != USER]
-        for state, *_ in outbox.owed(self._db):
-            key = (state.batch_id, state.sink)
-            if state.sink in self._sinks and key not in self._feeding and not (is_once and key in self._fed):
-                times.append(state.next_attempt_ms)
+        times += self._fanout.times(is_once=is_once)
         return min(times) if times else None
 
     @staticmethod
@@ -318,13 +258,13 @@ class Engine:
                 lane.posted += 1
                 outbox.save(self._db, batch)
                 if self._settings.fan_out == "parallel":
-                    self._owe(batch, now_ms)
+                    self._fanout.owe(batch, now_ms)
                 is_gzip = not self._is_plain and len(content.compressed) <= 0.9 * len(content.body)
                 body = content.compressed if is_gzip else content.body
                 lane.bytes_sent += len(body)
                 outbox.save_lane(self._db, lane)
             self._at("CP5")
-            self._start_sinks(now_ms, is_once=True)
+            self._fanout.start(now_ms, is_once=True)
             self.report.posts += 1
             answer = await self._post(KINDS[batch.kind].path, batch.id, body, batch.digest.hex(), is_gzip)
             self._at("CP8")
@@ -430,7 +370,7 @@ class Engine:
         outbox.save_lane(self._db, lane)
         outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
         self._at("CP9")
-        self._owe(batch, now_ms)
+        self._fanout.owe(batch, now_ms)
         batch.is_delivered, batch.delivered_ms = True, now_ms
         outbox.save(self._db, batch)
         self.report.batches += 1
@@ -493,10 +433,7 @@ class Engine:
 
     def _replace(self, batch: Batch, parts: Sequence[Sequence[Item]], now_ms: int) -> None:
         made = seal.reseal(self._db, batch, parts, now_ms, self._new_key, lambda: self._at("CP12"))
-        self._parts[batch.id] = [one.id for one in made]
-        for part in made:
-            self._feeding |= {(part.id, name) for one, name in self._feeding if one == batch.id}
-            self._fed |= {(part.id, name) for one, name in self._fed if one == batch.id}
+        self._fanout.replaced(batch.id, [one.id for one in made])
 
     def _count_retired(self, kind: str, items: int) -> None:
         lane = outbox.lane(self._db, kind)
@@ -510,6 +447,21 @@ class Engine:
             lane.died += items
             outbox.save_lane(self._db, lane)
             self.report.died += items
+
+    def _only_sinks(self, batch: Batch, now_ms: int) -> None:
+        """Without a primary a batch is delivered when it is sealed, and retired when its sinks have it."""
+        with transaction(self._db):
+            self._fanout.owe(batch, now_ms)
+            batch.is_delivered, batch.delivered_ms = True, now_ms
+            outbox.save(self._db, batch)
+            content = seal.content_of(self._db, batch)
+            outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
+            is_owed = bool(outbox.sinks_of(self._db, batch.id))
+            if self._settings.fail_open or not is_owed:
+                self._count_retired(batch.kind, batch.item_count)
+            if not is_owed:
+                outbox.drop_batch(self._db, batch.id)
+        self.report.batches += 1
 
     async def _probe(self) -> None:
         assert self._is_alive is not None
@@ -529,139 +481,6 @@ class Engine:
                 outbox.save_lane(self._db, every)
         finally:
             self._posting.pop("probe", None)
-
-    # Sinks
-
-    def _owe(self, batch: Batch, now_ms: int) -> None:
-        outbox.owe(self._db, batch.id, [name for name, one in self._sinks.items() if one.accepts(batch.kind)], now_ms)
-
-    def _only_sinks(self, batch: Batch, now_ms: int) -> None:
-        """Without a primary a batch is delivered when it is sealed, and retired when its sinks have it."""
-        with transaction(self._db):
-            self._owe(batch, now_ms)
-            batch.is_delivered, batch.delivered_ms = True, now_ms
-            outbox.save(self._db, batch)
-            content = seal.content_of(self._db, batch)
-            outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
-            is_owed = bool(outbox.sinks_of(self._db, batch.id))
-            if self._settings.fail_open or not is_owed:
-                self._count_retired(batch.kind, batch.item_count)
-            if not is_owed:
-                outbox.drop_batch(self._db, batch.id)
-        self.report.batches += 1
-
-    def _start_sinks(self, now_ms: int, *, is_once: bool) -> None:
-        if not self._sinks:
-            return
-        busy = dict.fromkeys(self._sinks, 0)
-        for _, name in self._feeding:
-            busy[name] = busy.get(name, 0) + 1
-        for state, *_ in outbox.owed(self._db):
-            key = (state.batch_id, state.sink)
-            if (state.sink not in self._sinks or key in self._feeding or state.next_attempt_ms > now_ms
-                    or (is_once and key in self._fed) or busy[state.sink] >= PER_LANE):
-                continue
-            busy[state.sink] += 1
-            self._feeding.add(key)
-            self._fed.add(key)
-            self._spawn(self._feed(state))
-
-    async def _feed(self, state: SinkState) -> None:
-        sink_ = self._sinks[state.sink]
-        try:
-            batch = outbox.batch(self._db, state.batch_id)
-            if batch is None:
-                return
-            try:
-                given = self._for_sink(batch)
-                async with asyncio.timeout(SINK_TIMEOUT_S):
-                    result = await sink_.send(given)
-            except TimeoutError:
-                result = sink.Again("no answer in time")
-            except Exception as error:  # a crash inside an exporter is a failure of that sink
-                result = sink.Again(f"{type(error).__name__}")
-            self._at("CP11")
-            self._settle(state, result)
-        finally:
-            for one in self._heirs(state.batch_id):
-                self._feeding.discard((one, state.sink))
-            self._feeding.discard((state.batch_id, state.sink))
-
-    def _for_sink(self, batch: Batch) -> sink.Batch:
-        content = seal.content_of(self._db, batch)
-        kind = KINDS[batch.kind]
-        raw = outbox.envelope_body(self._db, batch.envelope_id)
-        envelope = msgspec.json.decode(raw, type=ingest.Envelope)
-        items = [msgspec.json.decode(payload, type=kind.item) for _, payload in content.items(raw, kind)]
-        ids = [self.item_id(envelope, batch.kind, item) for item in items]
-        return sink.Batch(batch.id, batch.kind, envelope, items, ids, content.body, self._clock.now_ms())
-
-    @staticmethod
-    def item_id(envelope: ingest.Envelope, kind: str, item: ingest.Item) -> str:
-        identity = [getattr(item, name) for name in KINDS[kind].identity] or [msgspec.json.encode(item).hex()]
-        return str(uuid.uuid5(NAMESPACE, "|".join(map(str, (kind, envelope.team_id, envelope.workspace_hash,
-                                                             *identity)))))
-
-    def _heirs(self, batch_id: str) -> list[str]:
-        """What became of a batch: itself, or the batches its items are in now."""
-        parts = self._parts.get(batch_id)
-        return [batch_id] if parts is None else [heir for one in parts for heir in self._heirs(one)]
-
-    def _settle(self, state: SinkState, result: sink.Result) -> None:
-        now_ms = self._clock.now_ms()
-        with transaction(self._db):
-            first = True
-            for batch_id in self._heirs(state.batch_id):
-                batch = outbox.batch(self._db, batch_id)
-                if batch is not None:
-                    self._settle_one(batch, state.sink, result, now_ms, counts_rejected=first)
-                    first = False
-
-    def _settle_one(self, batch: Batch, name: str, result: sink.Result, now_ms: int, *, counts_rejected: bool) -> None:
-        state = next((one for one in outbox.sinks_of(self._db, batch.id) if one.sink == name), None)
-        if state is None or state.state != "owed":
-            return
-        state.attempts += 1
-        if isinstance(result, sink.Done):
-            state.state, state.last_error = "done", None
-            rejected = result.rejected if counts_rejected else 0
-            outbox.count_sink(self._db, name, done=1, items=batch.item_count - rejected, rejected=rejected,
-                              error=result.detail or None, now_ms=now_ms)
-        else:
-            self.report.sink_failures[name] = state.last_error = result.reason
-            asked = result.after_s if isinstance(result, sink.Again) else None
-            state.delay_ms = policy.delay_ms(state.delay_ms, asked, self._chance)
-            state.next_attempt_ms = now_ms + state.delay_ms
-            is_over = isinstance(result, sink.Refused) and self._settings.fail_open
-            if is_over:
-                state.state = "abandoned"
-            outbox.count_sink(self._db, name, abandoned=int(is_over), error=result.reason, now_ms=now_ms)
-        outbox.save_sink(self._db, state)
-        self._drop_if_done(batch)
-
-    def _drop_if_done(self, batch: Batch) -> None:
-        if not batch.is_delivered or any(one.state == "owed" for one in outbox.sinks_of(self._db, batch.id)):
-            return
-        if not self._settings.fail_open:
-            self._count_retired(batch.kind, batch.item_count)
-        outbox.drop_batch(self._db, batch.id)
-
-    def _give_up_on_sinks(self, now_ms: int) -> None:
-        """What `fail_open` owes a sink is kept for a day and 64 MiB; sinks that are configured no more get nothing."""
-        kept = 0
-        for state, is_delivered, delivered_ms, size in reversed(outbox.owed(self._db)):
-            is_gone = state.sink not in self._sinks
-            kept += size
-            is_old = self._settings.fail_open and bool(is_delivered) and (
-                now_ms - (delivered_ms or now_ms) > self._settings.sink_max_age_ms or kept > SINK_MAX_BYTES)
-            if not (is_gone or is_old):
-                continue
-            state.state = "abandoned"
-            outbox.save_sink(self._db, state)
-            outbox.count_sink(self._db, state.sink, abandoned=1, now_ms=now_ms)
-            batch = outbox.batch(self._db, state.batch_id)
-            if batch is not None:
-                self._drop_if_done(batch)
 
 
 async def _until_set(event: asyncio.Event) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from kaizen.outbox.client import Hub
-from kaizen.outbox.deliver import Engine, Report, Settings
+from kaizen.outbox.deliver import Engine
 from kaizen.outbox.gate import Gate
 from kaizen.outbox.seal import Guard
+from kaizen.outbox.settings import Report, Settings
 from kaizen.store import outbox
 from kaizen.store.open import transaction
 from kaizen.wire.sink import Sink
