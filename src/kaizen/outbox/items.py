@@ -12,7 +12,7 @@ PUSD_PER_E6 = 1_000_000
 
 
 def event(row: Event, session: Session, payload: Mapping[str, Any], salt: Salt, workspace: str,
-          rev: int) -> ingest.Event:
+          rev: int, turn: int | None = None) -> ingest.Event:
     """`payload` as stored; `text` keys of level `scrubbed` are added by the caller."""
     return ingest.Event(
         rev=rev,
@@ -40,6 +40,7 @@ def event(row: Event, session: Session, payload: Mapping[str, Any], salt: Salt, 
         retry_count=_count(row.retry_count),
         context_max_tokens=_count(row.context_max_tokens),
         ts_exact=bool(row.ts_exact),
+        turn=turn,
         is_void=row.duplicate_of is not None,
     )
 
