@@ -39,14 +39,14 @@ def retry_after_s(value: str | None, now_ms: int) -> float | None:
     return max(at.timestamp() - now_ms / 1000, 0.0)
 
 
-class _Partial(msgspec.Struct, rename="camel"):
+class _Partial(msgspec.Struct, frozen=True, rename="camel"):
     rejected_spans: int = 0
     rejected_data_points: int = 0
     rejected_log_records: int = 0
     error_message: str = ""
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(msgspec.Struct, frozen=True, rename="camel"):
     partial_success: _Partial = _Partial()
 
 

@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=30_000)] = 10_000
     trace_per: Literal["turn", "session"] = "turn"
     """One trace for each prompt and its answer, or for each session."""
-    signals: list[Signal] = list(SIGNALS)
+    signals: tuple[Signal, ...] = SIGNALS
     """What to send. One that the destination does not know is left out by itself."""
     compat: list[Literal["openinference", "langfuse"]] = []
     """Add the attributes of backends that have their own words."""
