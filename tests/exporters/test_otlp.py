@@ -265,6 +265,7 @@ def test_metrics_are_differences_and_nothing_counts_twice(receiver: Receiver) ->
     assert list(point.explicit_bounds)[:4] == [1, 4, 16, 64] and point.explicit_bounds[-1] == 67_108_864
     assert len(point.bucket_counts) == len(point.explicit_bounds) + 1 and point.bucket_counts[5] == 0
     assert sum(point.bucket_counts) == 2 and point.bucket_counts[4] == 2
+    assert usage["claude-sonnet-4-5", "output"].bucket_counts[1] == 2, "a value on a bound belongs below it"
     assert point.start_time_unix_nano < point.time_unix_nano == (T0 + 12_000) * 10**6
     spent = metrics["kaizen.cost"]
     assert spent.unit == "{USD}" and spent.sum.is_monotonic
