@@ -11,7 +11,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from kaizen.exporters.otlp_turns import Memory
-from kaizen.exporters.otlp_words import NS_PER_MS, SCHEMA_URL, Ids, Value, attributes, scope
+from kaizen.exporters.otlp_words import SCHEMA_URL, Ids, Value, attributes, nanos, scope
 from kaizen.wire.ingest import Evaluation, Feedback, Item
 
 EVENT = "gen_ai.evaluation.result"
@@ -50,7 +50,7 @@ def request(made: list[LogRecord], resource: Resource) -> ExportLogsServiceReque
 def _record(session: str, ts_ms: int, ids: Ids, memory: Memory, now_ms: int, about: dict[str, Value | None],
             ) -> LogRecord:
     record = LogRecord(
-        time_unix_nano=ts_ms * NS_PER_MS, observed_time_unix_nano=now_ms * NS_PER_MS, event_name=EVENT,
+        time_unix_nano=nanos(ts_ms), observed_time_unix_nano=nanos(now_ms), event_name=EVENT,
         severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
         attributes=attributes({**about, "gen_ai.conversation.id": session, "session.id": session}))
     turn = None if ids.is_per_session else memory.last_turn(session)

@@ -26,7 +26,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from kaizen.exporters.otlp_turns import cost_usd, payload, usage
-from kaizen.exporters.otlp_words import NS_PER_MS, SCHEMA_URL, UNKNOWN, Value, attributes, provider, scope
+from kaizen.exporters.otlp_words import SCHEMA_URL, UNKNOWN, Value, attributes, nanos, provider, scope
 from kaizen.wire.ingest import Event, Item, ToolSpan
 
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
@@ -175,4 +175,4 @@ def _histogram(about: dict[str, Value], point: Values, bounds: tuple[float, ...]
 
 def _times(point: Values) -> tuple[int, int]:
     """A point covers some time, so one moment is the millisecond before it."""
-    return max(point.first_ms - 1, 0) * NS_PER_MS, point.last_ms * NS_PER_MS
+    return nanos(point.first_ms - 1), nanos(point.last_ms)

@@ -33,7 +33,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from kaizen.exporters.otlp_turns import Memory, Turn, Usage, payload, total, usage
-from kaizen.exporters.otlp_words import NS_PER_MS, SCHEMA_URL, UNKNOWN, Ids, Value, attributes, provider, scope
+from kaizen.exporters.otlp_words import MAX_MS, SCHEMA_URL, UNKNOWN, Ids, Value, attributes, nanos, provider, scope
 from kaizen.redact.vocabulary import TOOL_CLASSES
 from kaizen.wire.ingest import Event, Item, Session, ToolSpan
 
@@ -93,7 +93,7 @@ class _Making(msgspec.Struct, frozen=True):
         for item in items:
             if isinstance(item, Session):
                 self.memory.take_session(item)
-                if self.ids.is_per_session:
+                if self.ids.is_per_session and _begin_ms(item):
                     yield self._session_root(item)
         for event in events:
             if event.kind == "cost":
@@ -131,7 +131,7 @@ class _Making(msgspec.Struct, frozen=True):
         for _, failure in sorted(turn.failures.items()):
             found: dict[str, Value | None] = {
                 "error.type": failure.error_class, "http.response.status_code": failure.http_status}
-            span.events.add(name="kaizen.error", time_unix_nano=failure.ts_ms * NS_PER_MS,
+            span.events.add(name="kaizen.error", time_unix_nano=nanos(failure.ts_ms),
                             attributes=attributes(found))
         if number > 1:
             # Turn 0 is what came before the first prompt: mostly there is none.
@@ -141,7 +141,8 @@ class _Making(msgspec.Struct, frozen=True):
 
     def _session_root(self, item: Session) -> Span:
         session = item.session_id_hash
-        end_ms = item.started_at_ms if item.ended_at_ms is None else item.ended_at_ms
+        start_ms = _begin_ms(item)
+        end_ms = start_ms if item.ended_at_ms is None else item.ended_at_ms
         values: dict[str, Value | None] = {
             "gen_ai.provider.name": provider(item.model),
             "gen_ai.agent.name": item.agent,
@@ -157,7 +158,7 @@ class _Making(msgspec.Struct, frozen=True):
             "kaizen.parent_session_hash": item.parent_session_id_hash,
         }
         span = self._span("invoke_agent", item.agent, session, None,
-                          self.ids.root(session, None), b"", item.started_at_ms, end_ms, values, item.model, Usage())
+                          self.ids.root(session, None), b"", start_ms, end_ms, values, item.model, Usage())
         parent = item.parent_session_id_hash
         if parent is not None:
             span.links.add(trace_id=self.ids.trace(parent, None), span_id=self.ids.root(parent, None),
@@ -223,19 +224,16 @@ class _Making(msgspec.Struct, frozen=True):
 
     def _within(self, session: str, number: int | None, start_ms: int, end_ms: int) -> tuple[int, int]:
         """Clamped into the root, as far as that is known."""
+        low, high = 0, MAX_MS
         if self.ids.is_per_session:
             item = self.memory.session(session)
             if item is not None:
-                start_ms, end_ms = max(start_ms, item.started_at_ms), max(end_ms, item.started_at_ms)
-                if item.status == "done" and item.ended_at_ms is not None:
-                    end_ms = min(end_ms, max(item.ended_at_ms, item.started_at_ms))
-        else:
-            turn = self.memory.turn(session, number)
-            if turn is not None:
-                start_ms = max(start_ms, turn.start_ms)
-                end_ms = min(end_ms, turn.end_ms)
-        end_ms = max(end_ms, 0)
-        return min(max(start_ms, 0), end_ms), end_ms
+                low = _begin_ms(item)
+                high = max(item.ended_at_ms, low) if item.status == "done" and item.ended_at_ms is not None else high
+        elif (turn := self.memory.turn(session, number)) is not None:
+            low, high = turn.start_ms, turn.end_ms
+        end_ms = min(max(end_ms, low), high)
+        return min(max(start_ms, low), end_ms), end_ms
 
     # All
 
@@ -249,7 +247,7 @@ class _Making(msgspec.Struct, frozen=True):
         return Span(
             trace_id=self.ids.trace(session, turn), span_id=span_id, parent_span_id=parent, name=f"{operation} {name}",
             kind=Span.SPAN_KIND_CLIENT if operation == "chat" else Span.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=start_ms * NS_PER_MS, end_time_unix_nano=max(end_ms, start_ms) * NS_PER_MS,
+            start_time_unix_nano=nanos(start_ms), end_time_unix_nano=nanos(max(end_ms, start_ms)),
             attributes=attributes(values))
 
     def _also(self, operation: str, name: str, session: str, model: str | None, used: Usage,
@@ -289,3 +287,8 @@ def _usage(used: Usage) -> dict[str, Value | None]:
         "gen_ai.usage.reasoning.output_tokens": used.reasoning,
         "kaizen.cost_usd": used.cost_usd,
     }
+
+
+def _begin_ms(item: Session) -> int:
+    """0 when nothing is known about its time: then it has no root."""
+    return item.started_at_ms or item.ended_at_ms or 0

@@ -80,7 +80,8 @@ class Memory:
         _put(self._turns, place, turn, self._max_turns)
         _put(self._last_turns, place[0], max(place[1], self._last_turns.get(place[0], 0)), self._max_turns)
         if is_prompt(item) and not turn.is_start_exact:
-            turn.is_start_exact, turn.start_ms = True, item.ts_ms
+            # Not later than what was sent already.
+            turn.is_start_exact, turn.start_ms = True, min(turn.start_ms, item.ts_ms)
         begin_ms = item.ts_ms - (item.latency_ms or 0) if item.kind == "cost" else item.ts_ms
         turn.widen(max(begin_ms, 0), item.ts_ms)
         if item.kind == "cost":

@@ -21,6 +21,9 @@ from kaizen.wire.ingest import Envelope
 # Of the conventions' own repository (semantic-conventions-genai); they are in development, names may change.
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 NS_PER_MS = 1_000_000
+# What the fields of the protocol hold; an item may hold more.
+MAX_MS = (2**63 - 1) // NS_PER_MS
+MAX_INT = 2**63 - 1
 
 Value = str | bool | int | float | Sequence[str]
 # None: unknown, so left out.
@@ -107,10 +110,14 @@ def _any(value: Value) -> AnyValue:
         case bool():
             return AnyValue(bool_value=value)
         case int():
-            return AnyValue(int_value=value)
+            return AnyValue(int_value=min(value, MAX_INT))
         case float():
             return AnyValue(double_value=value)
     return AnyValue(array_value=ArrayValue(values=[AnyValue(string_value=one) for one in value]))
+
+
+def nanos(ms: int) -> int:
+    return min(max(ms, 0), MAX_MS) * NS_PER_MS
 
 
 def resource(envelope: Envelope, service_name: str, instance: str, more: Mapping[str, str]) -> Resource:
