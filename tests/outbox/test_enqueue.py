@@ -2,6 +2,7 @@
 
 import json
 import random
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_sessions_are_sampled_whole(tmp_path: Path) -> None:
     laptop.machine.copy(FIXTURES / "synthetic/claude_fork/projects", laptop.machine.user / ".claude/projects")
     laptop.load()
     laptop.send()
-    kept = {host for (host,) in laptop.machine.rows("SELECT host_id FROM sessions WHERE events > 0")
+    kept = {f"claude:{host}" for (host,) in laptop.machine.rows("SELECT host_id FROM sessions WHERE events > 0")
             if SALT.sample(host) < 0.5}  # fmt: skip
     sent = {item["session_id_hash"] for item in laptop.hub.values() if "session_id_hash" in item}
     assert sent == {SALT.hash(host) for host in kept}
@@ -182,6 +183,25 @@ def test_no_word_of_a_transcript_leaves(name: str, tmp_path: Path) -> None:
         text = json.dumps(item)
         assert leaks(text.encode()) == []
         assert not [word for word in (*said, *paths, *hosts) if word in text], kind
+
+
+def test_two_agents_may_use_the_same_session_id(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    for agent in ("claude", "codex"):
+        laptop.machine.copy(FIXTURES / f"synthetic/{agent}_fork", laptop.machine.user / f".{agent}")
+    laptop.load()
+    with sqlite3.connect(laptop.machine.home / "kaizen.db") as db:
+        db.execute("UPDATE sessions SET workspace_id = (SELECT min(id) FROM workspaces)")
+        for agent in ("claude", "codex"):
+            one = db.execute("SELECT id FROM sessions WHERE agent = ? AND events > 0 LIMIT 1", (agent,)).fetchone()[0]
+            db.execute("UPDATE sessions SET host_id = 'session-alpha' WHERE id = ?", (one,))
+        db.execute("DELETE FROM sync_state")
+        db.execute("DELETE FROM outbox")
+    db.close()
+    laptop.send()
+    hashes = {item["session_id_hash"] for key, item in laptop.hub.items() if key[0] == "sessions"}
+    count = laptop.machine.rows("SELECT count(*) FROM sessions WHERE events > 0")[0][0]
+    assert len(hashes) == count
 
 
 def test_project_names_leave_only_when_asked_for(tmp_path: Path) -> None:

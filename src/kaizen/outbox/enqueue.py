@@ -10,6 +10,7 @@ rebuilt from nothing sends higher ones than before.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
@@ -79,6 +80,7 @@ class Enqueue:
         now_ms = self._now_ms()
         stamp = self._stamp(db, now_ms)
         known: dict[int, _Of] = {}
+        turns: dict[int, list[tuple[int, int]]] = {}
         rows: list[tuple[str, int, str, str | None, bytes, bytes | None, int]] = []
         touched: dict[int, str] = {}
         for session in outgoing.sessions(db, rev):
@@ -98,7 +100,10 @@ class Enqueue:
             if not found.is_sampled:
                 continue
             payload = bodies.payload(event.codec, event.body) or {}
-            item = items.event(event, found.session, payload, self._gate.salt, found.root, stamp)
+            if event.session_id not in turns:
+                turns[event.session_id] = outgoing.turns(db, event.session_id)
+            item = items.event(event, found.session, payload, self._gate.salt, found.root, stamp,
+                               _turn_of(event.seq, turns[event.session_id]))
             left_out = {key: 1 for key in payload if key not in (item.payload or {})}
             origin = _pack((blake3(event.body or b"").digest(), left_out))
             # Only requests change after they were stored: streamed answers grow, duplicates are found out.
@@ -150,3 +155,9 @@ class Enqueue:
         stamp = max(int(outbox.get(db, "stamp") or 0) + 1, now_ms)
         outbox.set_(db, "stamp", str(stamp))
         return stamp
+
+
+def _turn_of(seq: int, turns: list[tuple[int, int]]) -> int | None:
+    """The last turn that had begun. None when no turn is known, as for a session whose folds were not run."""
+    place = bisect_right(turns, seq, key=lambda one: one[0])
+    return turns[place - 1][1] if place else None

@@ -12,11 +12,11 @@ PUSD_PER_E6 = 1_000_000
 
 
 def event(row: Event, session: Session, payload: Mapping[str, Any], salt: Salt, workspace: str,
-          rev: int) -> ingest.Event:
+          rev: int, turn: int | None = None) -> ingest.Event:
     """`payload` as stored; `text` keys of level `scrubbed` are added by the caller."""
     return ingest.Event(
         rev=rev,
-        session_id_hash=salt.hash(session.host_id),
+        session_id_hash=salt.hash(session_id(session)),
         event_seq=row.seq,
         ts_ms=max(row.ts_ms, 0),
         agent=schema.agent_name(session.agent),
@@ -40,6 +40,7 @@ def event(row: Event, session: Session, payload: Mapping[str, Any], salt: Salt, 
         retry_count=_count(row.retry_count),
         context_max_tokens=_count(row.context_max_tokens),
         ts_exact=bool(row.ts_exact),
+        turn=turn,
         is_void=row.duplicate_of is not None,
     )
 
@@ -47,20 +48,20 @@ def event(row: Event, session: Session, payload: Mapping[str, Any], salt: Salt, 
 def void(session: Session, seq: int, salt: Salt, rev: int) -> ingest.Event:
     """For a place where an event no longer is."""
     return ingest.Event(
-        rev=rev, session_id_hash=salt.hash(session.host_id), event_seq=seq, ts_ms=0,
+        rev=rev, session_id_hash=salt.hash(session_id(session)), event_seq=seq, ts_ms=0,
         agent=schema.agent_name(session.agent), kind="cost", source="tail", payload={}, is_void=True)  # fmt: skip
 
 
 def session_item(row: Session, sums: Sums, salt: Salt, rev: int) -> ingest.Session:
     return ingest.Session(
         rev=rev,
-        session_id_hash=salt.hash(row.host_id),
+        session_id_hash=salt.hash(session_id(row)),
         agent=schema.agent_name(row.agent),
         model=None if row.model is None else schema.model_name(row.model, salt),
         started_at_ms=max(row.started_at_ms or 0, 0),
         ended_at_ms=_count(row.ended_at_ms),
         status=row.status if row.status in ("running", "waiting", "idle") else "done",  # type: ignore[arg-type]
-        parent_session_id_hash=None if row.parent_host_id is None else salt.hash(row.parent_host_id),
+        parent_session_id_hash=None if row.parent_host_id is None else salt.hash(f"{row.agent}:{row.parent_host_id}"),
         branch_hash=None if row.branch is None else salt.hash(f"branch:{row.branch}"),
         agent_version=_version(row.agent_version),
         event_count=row.events,
@@ -76,8 +77,8 @@ def session_item(row: Session, sums: Sums, salt: Salt, rev: int) -> ingest.Sessi
 def span(row: Span, session: Session, salt: Salt, rev: int) -> ingest.ToolSpan:
     return ingest.ToolSpan(
         rev=rev,
-        session_id_hash=salt.hash(session.host_id),
-        span_id_hash=salt.hash(f"{session.host_id}/{row.seq}"),
+        session_id_hash=salt.hash(session_id(session)),
+        span_id_hash=salt.hash(f"{session_id(session)}/{row.seq}"),
         tool=None if row.tool is None else schema.tool_name(row.tool, salt),
         status=row.status,
         started_at_ms=_count(row.started_at_ms),
@@ -99,6 +100,11 @@ def facts(guidance: list[tuple[str, str]], salt: Salt, rev: int) -> ingest.Works
         skill_slugs=[salt.hash(f"slug:{name}") for kind, name in guidance if kind == "skill"],
         rule_slugs=[salt.hash(f"rule:{name}") for kind, name in guidance if kind == "rule"],
     )
+
+
+def session_id(session: Session) -> str:
+    """With the agent: two agents may use the same id, and a hub must not take their sessions for one."""
+    return f"{session.agent}:{session.host_id}"
 
 
 def rounded(pusd: int) -> int:

@@ -112,6 +112,13 @@ def spans(db: Connection, session_id: int, rev: int) -> list[Span]:
                                  (session_id, rev)))
 
 
+def turns(db: Connection, session_id: int) -> list[tuple[int, int]]:
+    """(seq of the prompt, turn) of a session, in order. What came before the first prompt begins at 0."""
+    found = db.execute("SELECT ifnull(prompt_seq, 0), turn FROM turns WHERE session_id = ? ORDER BY turn",
+                       (session_id,))
+    return list(found)
+
+
 def workspace(db: Connection, workspace_id: int | None) -> tuple[str, str]:
     """(root, name); empty when unknown."""
     if workspace_id is None:
