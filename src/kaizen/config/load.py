@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kaizen.config.model import Config
+from kaizen.config.secret import masked
 from kaizen.errors import BadConfig
 
 FILE_NAME = "config.toml"
@@ -19,7 +20,7 @@ _PREFIX = "KAIZEN_"
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One effective value. `origin` is `default`, the file, or the environment variable."""
+    """One effective value, secrets masked. `origin` is `default`, the file, or the environment variable."""
 
     key: str
     value: Any
@@ -78,7 +79,7 @@ def merge(layers: list[Layer]) -> Loaded:
     except msgspec.ValidationError as error:
         raise _wrong_value(error, origins) from error
     settings = [
-        Setting(".".join(map(_quoted, path)), value, origins.get(path, "default"))
+        Setting(".".join(map(_quoted, path)), masked(value, path[-1]), origins.get(path, "default"))
         for path, value in leaves(msgspec.to_builtins(config))
     ]
     return Loaded(config, settings, warnings)

@@ -1,6 +1,6 @@
 """Every setting there is, with its default. A docstring below a field is its documentation."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,6 +17,24 @@ class Search(msgspec.Struct, frozen=True):
     """Workspaces (path globs) whose text is not indexed. Their numbers are counted all the same."""
 
 
+class Telemetry(msgspec.Struct, frozen=True):
+    """Where redacted items go besides a hub: docs/telemetry.md."""
+
+    exporters: list[dict[str, Any]] = []
+    """One table each: `type`, if you like `name`, `enabled` and `fail_open`, and the keys of that type.
+
+    [[telemetry.exporters]]
+    type = "otlp"
+    endpoint = "http://localhost:4318"
+    """
+    fail_open: bool = True
+    """A sink that fails holds nothing else up; its items are kept for it for a while. An exporter may say otherwise."""
+    fan_out: Literal["parallel", "after"] = "parallel"
+    """Exporters get a batch together with the hub, or only after the hub has it."""
+    sink_retry_max_age_h: Annotated[int, msgspec.Meta(ge=0)] = 24
+    """Hours for which items are kept for a sink that does not take them."""
+
+
 class Config(msgspec.Struct, frozen=True):
     sources: Sources = Sources()
     prices: dict[str, dict[str, Any]] = {}
@@ -28,6 +46,7 @@ class Config(msgspec.Struct, frozen=True):
     cache_read = "0.02"
     """
     search: Search = Search()
+    telemetry: Telemetry = Telemetry()
 
 
 DEFAULTS = Config()

@@ -57,6 +57,8 @@ class Event(Item, frozen=True, kw_only=True):
     context_max_tokens: Count | None = None
     system_prompt_tokens: Count | None = None
     ts_exact: bool | None = None
+    # The turn of the session that it belongs to; 0 is what came before the first prompt.
+    turn: Count | None = None
     is_void: bool = False
 
 
@@ -140,6 +142,25 @@ class Feedback(Item, omit_defaults=False, frozen=True, kw_only=True):
     note: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class Turn(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """A turn that ended: a prompt and all that followed it. Tokens are sums over its requests, buckets disjoint."""
+
+    turn: Count
+    started_at_ms: Count
+    ended_at_ms: Count
+    model: Name | None = None
+    requests: Count | None = None
+    tool_calls: Count | None = None
+    errors: Count | None = None
+    files_touched: Count | None = None
+    tokens_in: Count | None = None
+    tokens_out: Count | None = None
+    reasoning_tokens: Count | None = None
+    cache_creation_tokens: Count | None = None
+    cache_read_tokens: Count | None = None
+    cost_usd_e6: Int | None = None
+
+
 class Session(Item, frozen=True, kw_only=True):
     session_id_hash: Hash
     agent: Name
@@ -162,6 +183,9 @@ class Session(Item, frozen=True, kw_only=True):
     prompts: Count | None = None
     tool_calls: Count | None = None
     errors: Count | None = None
+    # Turns that ended since the version of this item that was sealed before: traces get their root spans from them.
+    # None: the sender does not tell.
+    turns: Annotated[list[Turn], msgspec.Meta(max_length=500)] | None = None
 
 
 class Envelope(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):

@@ -1,0 +1,356 @@
+"""Redacted items -> OTLP: spans of requests, tools and turns, log records of scores. Pure; `otlp_metrics` has metrics.
+
+Theory of operation. One trace is one turn of a session: a prompt and everything until the next one.
+
+    invoke_agent claude            root      from `Session.turns`, once the turn has ended
+     |- chat claude-opus-4-8       CLIENT    from a cost event
+     |- execute_tool Bash          INTERNAL  from a tool span that has ended
+     `- chat claude-opus-4-8
+
+These arrive in batches of different kinds, in any order, hours apart. They join up because every id is computed from
+what an item says of itself, with a key derived from the salt: the trace from (session, turn), a root from (session,
+turn), a chat from (session, event), a tool from its span's hash. So no state is kept, and the same item sent twice is
+the same span twice, which backends overwrite or drop. Turn n links to the root of turn n-1.
+
+What cannot be exact:
+
+  - A root comes after its children, because it is sent when the turn has ended. Until then a backend shows children of
+    a missing parent; a turn that never ends (a crash of the agent) keeps looking like that.
+  - An item that does not say its turn goes to a trace of the session as a whole, whose root is sent when the session
+    is done; likewise everything with `trace_per = "session"`. A session that is resumed sends that root again, longer.
+    It has no input tokens: a session item does not say how many of them were cached, and the conventions include those.
+  - A root's times are those of the turn's first and last event; a child that a host dated otherwise may stick out.
+  - A chat starts its latency before its time; without a known latency it has no length. `kaizen.ts_exact` is false
+    where the host gave no time of its own.
+  - A request that turns out not to count (`is_void`) cannot be taken back: its span stays where it was sent before.
+  - A sub-agent is a session with traces of its own. Which turn of its parent started it is not known here, so it names
+    its parent (`kaizen.parent.conversation.id`), and links to its root where a trace is a session.
+  - A tool that has not ended yet is not sent; one that was lost or interrupted ends where it began.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from blake3 import blake3
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+
+from kaizen.wire.genai import OLDER_NAMES, SCHEMA_URLS, Semconv, provider, tool_type
+from kaizen.wire.ingest import Evaluation, Event, Feedback, Item, Session, ToolSpan, Turn
+from kaizen.wire.otlp_compat import Compat, langfuse, openinference
+
+SCOPE = "kaizen"
+MS = 1_000_000
+
+Value = str | bool | int | float | Sequence[str]
+Attributes = dict[str, Value]
+
+_KINDS = {"invoke_agent": Span.SPAN_KIND_INTERNAL, "chat": Span.SPAN_KIND_CLIENT,
+          "execute_tool": Span.SPAN_KIND_INTERNAL}
+_SESSION = "session"
+
+
+class Ids:
+    """Trace and span ids: keyed hashes, so that they say nothing and are the same on every machine of a team."""
+
+    def __init__(self, salt: bytes, trace_per: Literal["turn", "session"] = "turn") -> None:
+        self._trace = blake3(salt, derive_key_context="otlp trace v1").digest()
+        self._span = blake3(salt, derive_key_context="otlp span v1").digest()
+        self._trace_per = trace_per
+
+    def scope(self, turn: int | None) -> str:
+        """What a trace holds: a turn by its number, or the session as a whole."""
+        return str(turn) if turn is not None and self._trace_per == "turn" else _SESSION
+
+    def trace(self, session: str, scope: str) -> bytes:
+        return blake3(f"{session}|{scope}".encode(), key=self._trace).digest(16)
+
+    def root(self, session: str, scope: str) -> bytes:
+        return self._of(f"root|{session}|{scope}")
+
+    def chat(self, session: str, event_seq: int) -> bytes:
+        return self._of(f"event|{session}|{event_seq}")
+
+    def tool(self, session: str, span_id_hash: str) -> bytes:
+        return self._of(f"span|{session}|{span_id_hash}")
+
+    def _of(self, identity: str) -> bytes:
+        return blake3(identity.encode(), key=self._span).digest(8)
+
+
+class Style(msgspec.Struct, frozen=True):
+    """How spans are written."""
+
+    semconv: Semconv = "genai-2026"
+    compat: Sequence[Compat] = ()
+
+
+class Spans(msgspec.Struct, frozen=True):
+    """`undated`: items without any time, of which no span can be made. Items that are not ready are in neither."""
+
+    spans: list[Span]
+    undated: int = 0
+
+
+def spans(items: Iterable[Item], ids: Ids, style: Style) -> Spans:
+    found, undated = [], 0
+    for item in items:
+        match item:
+            case Event(kind="cost", is_void=False):
+                found.append(_chat(item, ids, style))
+            case ToolSpan(started_at_ms=None, ended_at_ms=None):
+                undated += item.status != "open"
+            case ToolSpan() if item.status != "open":
+                found.append(_tool(item, ids, style))
+            case Session():
+                found.extend(_roots(item, ids, style))
+    return Spans(found, undated)
+
+
+def _chat(event: Event, ids: Ids, style: Style) -> Span:
+    scope = ids.scope(event.turn)
+    cached = (event.cache_read_tokens or 0) + (event.cache_creation_tokens or 0)
+    attributes = {
+        **_common("chat", event.session_id_hash),
+        "gen_ai.provider.name": provider(event.model),
+        "gen_ai.request.model": event.model,
+        "gen_ai.response.model": event.model,
+        **_known({
+            "gen_ai.response.finish_reasons": [event.stop_reason] if event.stop_reason else None,
+            "gen_ai.request.stream": True if event.ttft_ms is not None else None,
+            "gen_ai.response.time_to_first_chunk": event.ttft_ms / 1000 if event.ttft_ms is not None else None,
+            "gen_ai.usage.input_tokens": event.tokens_in + cached if event.tokens_in is not None else None,
+            "gen_ai.usage.output_tokens": event.tokens_out,
+            "gen_ai.usage.cache_read.input_tokens": event.cache_read_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": event.cache_creation_tokens,
+            "gen_ai.usage.reasoning.output_tokens": event.reasoning_tokens,
+            "kaizen.cost_usd": event.cost_usd_e6 / 1e6 if event.cost_usd_e6 is not None else None,
+            "kaizen.context.used_tokens": event.context_used_tokens,
+            "kaizen.context.max_tokens": event.context_max_tokens,
+            "kaizen.retry_count": event.retry_count,
+            "kaizen.agent": event.agent,
+            "kaizen.turn.index": event.turn,
+        }),
+        **({"kaizen.ts_exact": False} if event.ts_exact is False else {}),
+    }
+    return _span(
+        f"chat {event.model}", attributes, style,
+        trace_id=ids.trace(event.session_id_hash, scope),
+        span_id=ids.chat(event.session_id_hash, event.event_seq),
+        parent_id=ids.root(event.session_id_hash, scope),
+        start_ms=event.ts_ms - (event.latency_ms or 0),
+        end_ms=event.ts_ms,
+    )
+
+
+def _tool(span: ToolSpan, ids: Ids, style: Style) -> Span:
+    scope, name = ids.scope(span.turn), span.tool or "unknown"
+    ends = [ms for ms in (span.started_at_ms, span.ended_at_ms) if ms is not None]
+    attributes = {
+        **_common("execute_tool", span.session_id_hash),
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.type": tool_type(span.tool),
+        "gen_ai.tool.call.id": span.span_id_hash,
+        "kaizen.tool.status": span.status,
+        "kaizen.path_count": len(span.path_hashes),
+        **({"mcp.method.name": "tools/call"} if tool_type(span.tool) == "extension" else {}),
+        **_known({
+            "error.type": "tool_error" if span.status == "error" else None,
+            "kaizen.lead_time_ms": span.lead_time_ms,
+            "kaizen.turn.index": span.turn,
+        }),
+    }
+    above = span.parent_span_id_hash
+    return _span(
+        f"execute_tool {name}", attributes, style,
+        trace_id=ids.trace(span.session_id_hash, scope),
+        span_id=ids.tool(span.session_id_hash, span.span_id_hash),
+        parent_id=ids.tool(span.session_id_hash, above) if above else ids.root(span.session_id_hash, scope),
+        start_ms=ends[0],
+        end_ms=max(ends),
+    )
+
+
+def _roots(session: Session, ids: Ids, style: Style) -> Iterable[Span]:
+    whole = ids.scope(0) == _SESSION or session.turns is None
+    if whole and session.status == "done" and session.ended_at_ms is not None:
+        yield _session_root(session, session.ended_at_ms, ids, style)
+    if not whole:
+        for turn in session.turns or ():
+            yield _turn_root(session, turn, ids, style)
+
+
+def _turn_root(session: Session, turn: Turn, ids: Ids, style: Style) -> Span:
+    cached = (turn.cache_read_tokens or 0) + (turn.cache_creation_tokens or 0)
+    attributes = {
+        **_agent(session, turn.model or session.model),
+        "kaizen.turn.index": turn.turn,
+        **_known({
+            "gen_ai.usage.input_tokens": turn.tokens_in + cached if turn.tokens_in is not None else None,
+            "gen_ai.usage.output_tokens": turn.tokens_out,
+            "gen_ai.usage.cache_read.input_tokens": turn.cache_read_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": turn.cache_creation_tokens,
+            "gen_ai.usage.reasoning.output_tokens": turn.reasoning_tokens,
+            "kaizen.cost_usd": turn.cost_usd_e6 / 1e6 if turn.cost_usd_e6 is not None else None,
+            "kaizen.requests": turn.requests,
+            "kaizen.tool_calls": turn.tool_calls,
+            "kaizen.errors": turn.errors,
+            "kaizen.files_touched": turn.files_touched,
+        }),
+    }
+    scope = ids.scope(turn.turn)
+    made = _span(
+        f"invoke_agent {session.agent}", attributes, style,
+        trace_id=ids.trace(session.session_id_hash, scope),
+        span_id=ids.root(session.session_id_hash, scope),
+        start_ms=turn.started_at_ms,
+        end_ms=max(turn.started_at_ms, turn.ended_at_ms),
+    )
+    if turn.turn > 0:
+        before = ids.scope(turn.turn - 1)
+        _link(made, ids, session.session_id_hash, before, "previous_turn")
+    return made
+
+
+def _session_root(session: Session, ended_at_ms: int, ids: Ids, style: Style) -> Span:
+    attributes = {
+        **_agent(session, session.model),
+        **_known({
+            "gen_ai.usage.output_tokens": session.tokens_out,
+            "kaizen.cost_usd": session.cost_usd_e6 / 1e6 if session.cost_usd_e6 is not None else None,
+            "kaizen.turns": session.prompts,
+            "kaizen.tool_calls": session.tool_calls,
+            "kaizen.errors": session.errors,
+        }),
+    }
+    made = _span(
+        f"invoke_agent {session.agent}", attributes, style,
+        trace_id=ids.trace(session.session_id_hash, _SESSION),
+        span_id=ids.root(session.session_id_hash, _SESSION),
+        start_ms=session.started_at_ms,
+        end_ms=max(session.started_at_ms, ended_at_ms),
+    )
+    if session.parent_session_id_hash:
+        _link(made, ids, session.parent_session_id_hash, _SESSION, "parent_session")
+    return made
+
+
+def _link(span: Span, ids: Ids, session: str, scope: str, why: str) -> None:
+    span.links.append(Span.Link(trace_id=ids.trace(session, scope), span_id=ids.root(session, scope),
+                                attributes=pairs({"kaizen.link": why})))
+
+
+def _agent(session: Session, model: str | None) -> Attributes:
+    return {
+        **_common("invoke_agent", session.session_id_hash),
+        "gen_ai.provider.name": provider(model),
+        "gen_ai.agent.name": session.agent,
+        **_known({
+            "gen_ai.agent.version": session.agent_version,
+            "gen_ai.request.model": model,
+            "kaizen.parent.conversation.id": session.parent_session_id_hash,
+        }),
+    }
+
+
+def _common(operation: str, session: str) -> Attributes:
+    return {"gen_ai.operation.name": operation, "gen_ai.conversation.id": session, "session.id": session}
+
+
+def _known(attributes: Mapping[str, Value | None]) -> Attributes:
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _span(name: str, attributes: Attributes, style: Style, *, trace_id: bytes, span_id: bytes, start_ms: int,
+          end_ms: int, parent_id: bytes = b"") -> Span:
+    more: Attributes = {}
+    if "openinference" in style.compat:
+        more |= openinference(attributes)
+    if "langfuse" in style.compat:
+        more |= langfuse(name, attributes)
+    failed = "error.type" in attributes
+    return Span(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent_id,
+        name=name,
+        kind=_KINDS[str(attributes["gen_ai.operation.name"])],
+        start_time_unix_nano=max(0, start_ms) * MS,
+        end_time_unix_nano=end_ms * MS,
+        attributes=pairs({**as_named(attributes, style.semconv), **more}),
+        status=Status(code=Status.STATUS_CODE_ERROR) if failed else None,
+    )
+
+
+def as_named(attributes: Mapping[str, Value], semconv: Semconv) -> Attributes:
+    if semconv == "genai-2026":
+        return dict(attributes)
+    return {new: value for name, value in attributes.items() if (new := OLDER_NAMES.get(name, name))}
+
+
+def scores(items: Iterable[Item]) -> list[LogRecord]:
+    """Evaluations and feedback: events named `gen_ai.evaluation.result`, joined to a session by its id."""
+    found = []
+    for item in items:
+        match item:
+            case Evaluation():
+                label = "flagged" if item.flagged else None
+                found.append(_score(item.session_id_hash, item.created_at_ms, item.rubric_id, item.score, label))
+            case Feedback():
+                score = float(item.score) if item.score is not None else None
+                found.append(_score(item.session_id_hash, item.created_at_ms, "user_feedback", score, item.label))
+    return found
+
+
+def _score(session: str, at_ms: int, name: str, score: float | None, label: str | None) -> LogRecord:
+    return LogRecord(
+        time_unix_nano=at_ms * MS,
+        event_name="gen_ai.evaluation.result",
+        attributes=pairs({
+            "gen_ai.conversation.id": session,
+            "session.id": session,
+            "gen_ai.evaluation.name": name,
+            **_known({"gen_ai.evaluation.score.value": score, "gen_ai.evaluation.score.label": label}),
+        }),
+    )
+
+
+def traces_request(made: Iterable[Span], resource: Resource, semconv: Semconv, version: str) -> bytes:
+    scope = ScopeSpans(scope=InstrumentationScope(name=SCOPE, version=version), spans=made,
+                       schema_url=SCHEMA_URLS[semconv])
+    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])])
+    encoded: bytes = request.SerializeToString()
+    return encoded
+
+
+def logs_request(made: Iterable[LogRecord], resource: Resource, semconv: Semconv, version: str) -> bytes:
+    scope = ScopeLogs(scope=InstrumentationScope(name=SCOPE, version=version), log_records=made,
+                      schema_url=SCHEMA_URLS[semconv])
+    request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope])])
+    encoded: bytes = request.SerializeToString()
+    return encoded
+
+
+def resource(attributes: Mapping[str, Value]) -> Resource:
+    return Resource(attributes=pairs(attributes))
+
+
+def pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=_any(value)) for key, value in sorted(attributes.items())]
+
+
+def _any(value: Value) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    return AnyValue(array_value=ArrayValue(values=[_any(one) for one in value]))
