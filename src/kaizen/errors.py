@@ -17,6 +17,7 @@
         DiskFull                 1   disk_full
         StoreBusy                1   store_busy
       SearchUnavailable          1   search_unavailable
+      TelemetryFailed            1   telemetry_failed
       CheckFailed                4   check_failed
 """
 
@@ -108,6 +109,10 @@ class StoreBusy(StoreError):
 
 class SearchUnavailable(KaizenError):
     code = "search_unavailable"
+
+
+class TelemetryFailed(KaizenError):
+    code = "telemetry_failed"
 
 
 class CheckFailed(KaizenError):

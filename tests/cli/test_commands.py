@@ -32,6 +32,11 @@ CALLS = {
     "gc": ["--days", "1"],
     "config show": [],
     "config path": [],
+    "telemetry configure": ["--type", "file"],
+    "telemetry test": [],
+    "telemetry doctor": [],
+    "telemetry print-schema": [],
+    "telemetry print-effective-config": [],
     "completions": ["bash"],
     "doctor": [READ],
 }

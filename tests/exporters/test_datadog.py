@@ -8,8 +8,8 @@ import pytest
 
 from kaizen.exporters import datadog
 from kaizen.wire.sink import Again, Done, Refused
+from loopback import Server, reply
 
-from .conftest import Server, reply
 from .made import ENVELOPE, T0, asked, batch, cost, every_item, problem, sent, session, tool
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -10,8 +10,8 @@ import pytest
 from kaizen.config.secret import Secret
 from kaizen.exporters.http import Answer, Http, after_s, place, result
 from kaizen.wire.sink import Again, Done, Refused
+from loopback import Server, reply
 
-from .conftest import Server, reply
 from .made import batch, cost, sent
 
 KEY = "sk-very-secret-0123456789"

@@ -21,8 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from kaizen.wire.genai import provider
 from kaizen.wire.ingest import Envelope, Item, Turn
 from kaizen.wire.sink import Again, Done, Refused
+from loopback import Received, Reply, Server, reply
 
-from .conftest import Received, Reply, Server, reply
 from .genai_names import ATTRIBUTES_1_36, ATTRIBUTES_2026, DOUBLES, INTS, METRICS
 from .made import ENVELOPE, SALT, T0, asked, batch, cost, every_item, hashed, problem, sent, session, tool
 

@@ -8,8 +8,8 @@ import pytest
 
 from kaizen.exporters import posthog
 from kaizen.wire.sink import Again, Done
+from loopback import Server, reply
 
-from .conftest import Server, reply
 from .made import ENVELOPE, T0, asked, batch, cost, every_item, problem, sent
 
 KEY = "phc_0123456789abcdef"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kaizen.wire.sink import Done
+from loopback import Received, Server, reply
 
-from .conftest import Received, Server, reply
 from .made import asked, batch, cost, problem, sent
 
 SECRET = "correct horse battery staple"

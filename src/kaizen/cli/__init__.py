@@ -33,6 +33,7 @@ COMMANDS = {
     "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),
     "gc": Entry("kaizen.cli.gc", "Operate", "Delete old sessions' data. Keeps everything unless you say so."),
     "config": Entry("kaizen.cli.config", "Operate", "Show the settings and where each comes from."),
+    "telemetry": Entry("kaizen.cli.telemetry", "Operate", "Send numbers to OpenTelemetry, Datadog, PostHog, ..."),
     "completions": Entry("kaizen.cli.completions", "Operate", "Completion script for your shell."),
 }
 

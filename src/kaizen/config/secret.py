@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _SECRET_NAME = re.compile(r"(?:^|_)(?:key|secret|token|password|headers|salt_hex)$")
+_MASK = re.compile(r"<set, \d+ characters>|<empty>")
 
 
 class Secret:
@@ -31,6 +32,9 @@ class Secret:
 
 
 def mask(text: str) -> str:
+    """What is masked already stays as it is."""
+    if _MASK.fullmatch(text):
+        return text
     return f"<set, {len(text)} characters>" if text else "<empty>"
 
 

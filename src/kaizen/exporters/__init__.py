@@ -12,7 +12,7 @@ import msgspec
 
 from kaizen.errors import BadConfig, KaizenError
 from kaizen.exporters.rows import Row, read, rows
-from kaizen.wire.sink import Batch, Exporter, Refused, Result, Sink
+from kaizen.wire.sink import Batch, Exporter, Health, Refused, Result, Sink
 
 GROUP = "kaizen.exporters"
 
@@ -77,10 +77,26 @@ def open_sinks(
         if not row.enabled:
             continue
         try:
-            sinks.append(_open(row, env, home, salt))
+            sinks.append(open_sink(row, env, home, salt))
         except KaizenError as error:
             problems.append(Problem(row.name, str(error), error.hint))
     return sinks, problems
+
+
+def open_sink(row: Row, env: Mapping[str, str], home: str, salt: bytes) -> Sink:
+    """Raises `BadConfig` for what cannot work; its detail `key` names the setting, where it is one."""
+    exporter = find(row.type)
+    settings, _ = read(exporter.settings, row, env)
+    try:
+        return exporter.open(row.name, settings, env, home, salt)
+    except KaizenError:
+        raise
+    except Exception as error:
+        if row.type in ALL:
+            raise
+        # A plug-in is disabled, not trusted with our process. Its text may hold what it was given: only the class.
+        raise BadConfig(f"The plug-in exporter {row.type!r} raised {type(error).__name__} and is disabled.",
+                        hint="Update or remove it.") from error
 
 
 async def push(sinks: Sequence[Sink], batches: Sequence[Batch]) -> list[Sent]:
@@ -98,27 +114,20 @@ async def push(sinks: Sequence[Sink], batches: Sequence[Batch]) -> list[Sent]:
     return [sent for each in await asyncio.gather(*map(one, sinks)) for sent in each]
 
 
+async def health(sink: Sink) -> Health:
+    """What a sink says of itself; a crash is bad health."""
+    try:
+        return await sink.health()
+    except Exception as error:
+        return Health(False, f"the exporter raised {type(error).__name__}")
+
+
 async def _sent(sink: Sink, batch: Batch) -> Result:
     try:
         return await sink.send(batch)
     except Exception as error:
         # Only the class: the text of a stranger's exception may hold what must not be seen.
         return Refused(f"the exporter raised {type(error).__name__}")
-
-
-def _open(row: Row, env: Mapping[str, str], home: str, salt: bytes) -> Sink:
-    exporter = find(row.type)
-    settings, _ = read(exporter.settings, row, env)
-    try:
-        return exporter.open(row.name, settings, env, home, salt)
-    except KaizenError:
-        raise
-    except Exception as error:
-        if row.type in ALL:
-            raise
-        # A plug-in is disabled, not trusted with our process. Its text may hold what it was given: only the class.
-        raise BadConfig(f"The plug-in exporter {row.type!r} raised {type(error).__name__} and is disabled.",
-                        hint="Update or remove it.") from error
 
 
 def _plug_in(point: Any) -> Exporter:

@@ -77,6 +77,11 @@ def read(kind: type[msgspec.Struct], row: Row, environ: Mapping[str, str]) -> tu
         raise BadConfig(f"Exporter {row.name}: {_said(error)}.", hint="See docs/telemetry.md.") from error
 
 
+def secret_of(kind: type[msgspec.Struct]) -> str | None:
+    """The setting that holds the credentials: the one that a variable can be named for."""
+    return next((key for key in kind.__struct_fields__ if f"{key}_env" in kind.__struct_fields__), None)
+
+
 def first(environ: Mapping[str, str], names: Sequence[str]) -> str | None:
     """The name of the first variable that holds something."""
     return next((name for name in names if environ.get(name)), None)
