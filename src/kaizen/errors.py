@@ -25,6 +25,7 @@
       SearchUnavailable          1   search_unavailable
       HubUnreachable             1   hub_unreachable
       HubRefused                 1   hub_refused
+      TelemetryFailed            1   telemetry_failed
       CheckFailed                4   check_failed
 """
 
@@ -160,6 +161,8 @@ class HubRefused(KaizenError):
     """`details.answer` is the hub's code."""
 
     code = "hub_refused"
+class TelemetryFailed(KaizenError):
+    code = "telemetry_failed"
 
 
 class CheckFailed(KaizenError):

@@ -50,6 +50,7 @@ def imported(home: Path, *argv: str) -> set[str]:
         (["projects", READ], {PRICING, ZSTD, TOML, CAPTURE}),
         (["show", "@last", READ], {PRICING, ZSTD, TOML, CAPTURE}),
         (["config", "path"], {PRICING, ZSTD, TOML, CAPTURE}),
+        (["telemetry", "print-schema"], {PRICING, ZSTD, TOML, CAPTURE, "tomlkit", "blake3", "google.protobuf"}),
         (["completions", "bash"], {PRICING, ZSTD, TOML, CAPTURE}),
     ],
 )

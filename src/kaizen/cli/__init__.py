@@ -31,6 +31,7 @@ COMMANDS = {
     "insights": Entry("kaizen.cli.insights", "See", "What stands out: tools, errors, files, guidance."),
     "explain": Entry("kaizen.cli.explain", "See", "Where a number comes from, record by record."),
     "sync": Entry("kaizen.cli.sync", "Share", "Send to your team's hub and to exporters."),
+    "telemetry": Entry("kaizen.cli.telemetry", "Share", "Send numbers to OpenTelemetry, Datadog, PostHog, ..."),
     "team": Entry("kaizen.cli.team", "Share", "Your team's sessions, tokens and cost, from its hub."),
     "hub": Entry("kaizen.cli.hub", "Share", "Run the server that a team's machines send their numbers to."),
     "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),

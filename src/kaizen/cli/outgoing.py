@@ -2,9 +2,14 @@
 
 from collections.abc import Callable
 from sqlite3 import Connection
+from typing import TYPE_CHECKING
 
 from kaizen.cli.run import Run
 from kaizen.store.open import database_of, open_store, readable_errors
+from kaizen.wire.sink import Sink
+
+if TYPE_CHECKING:
+    from kaizen.outbox.gate import Gate
 
 
 def open_outbox(run: Run, *, write: bool = True) -> Connection:
@@ -17,3 +22,18 @@ def guard() -> Callable[[bytes], bool]:
     from kaizen.redact.guard import leaks
 
     return lambda data: not leaks(data)
+
+
+def sinks(run: Run, gate: "Gate") -> tuple[list[Sink], dict[str, bool]]:
+    """The configured exporters, and which of them decide for themselves what a failure holds up. One that cannot be
+    opened is named and left out."""
+    tables = run.config.telemetry.exporters
+    if not tables:
+        return [], {}
+    from kaizen.exporters import open_sinks
+    from kaizen.exporters.rows import rows
+
+    opened, problems = open_sinks(tables, run.env, str(run.home), gate.salt.raw)
+    for problem in problems:
+        run.out.warn(f"Exporter {problem.name}: {problem.message}")
+    return opened, {row.name: row.fail_open for row in rows(tables) if row.fail_open is not None}

@@ -11,7 +11,7 @@ import msgspec
 
 from kaizen.cli.command import command, group
 from kaizen.cli.ink import Column, Ink, ago, count, duration, plural, size, table
-from kaizen.cli.outgoing import guard, open_outbox
+from kaizen.cli.outgoing import guard, open_outbox, sinks
 from kaizen.cli.run import Run
 from kaizen.errors import SyncBusy, SyncItemNotFound, SyncSetting, UsageError
 from kaizen.store import outbox
@@ -150,8 +150,10 @@ def run_(run: Run, once: bool, deadline: float | None, kind: str | None, dry_run
                 run.refresh()
                 run.catch_up(db)
 
+            opened, fail_open_of = sinks(run, found)
             report = send(
-                db, found, [], guard(), kinds=[kind] if kind else [], is_once=once, on_look=look,
+                db, found, opened, guard(), fail_open_of=fail_open_of, kinds=[kind] if kind else [], is_once=once,
+                on_look=look,
                 deadline_s=deadline if deadline is not None else run.config.sync.deadline_s if once else None,
                 on_progress=progress)
     for name, reason in report.sink_failures.items():

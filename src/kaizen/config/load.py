@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kaizen.config.model import Config
+from kaizen.config.secret import masked
 from kaizen.errors import BadConfig
 
 FILE_NAME = "config.toml"
@@ -19,7 +20,7 @@ _PREFIX = "KAIZEN_"
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One effective value. `origin` is `default`, the file, or the environment variable."""
+    """One effective value, secrets masked. `origin` is `default`, the file, or the environment variable."""
 
     key: str
     value: Any
@@ -43,9 +44,9 @@ def config_path(home: Path) -> Path:
     return home / FILE_NAME
 
 
-def load(home: Path, env: Mapping[str, str], path: Path | None = None) -> Loaded:
+def load(home: Path, env: Mapping[str, str]) -> Loaded:
     """Raises `BadConfig` with file, line and column for text that is no TOML or a value of the wrong kind."""
-    path = path or config_path(home)
+    path = config_path(home)
     layers = [_from_env(env)]
     try:
         text = path.read_bytes()
@@ -54,7 +55,7 @@ def load(home: Path, env: Mapping[str, str], path: Path | None = None) -> Loaded
     except OSError as error:
         raise BadConfig(f"{path} cannot be read: {error.strerror}.", hint="Check its owner and mode.") from error
     if text:
-        layers.append(_from_file(path, text))
+        layers.append(from_text(path, text))
     return merge(layers)
 
 
@@ -78,27 +79,10 @@ def merge(layers: list[Layer]) -> Loaded:
     except msgspec.ValidationError as error:
         raise _wrong_value(error, origins) from error
     settings = [
-        Setting(".".join(map(_quoted, path)), _masked(path, value), origins.get(path, "default"))
+        Setting(".".join(map(_quoted, path)), masked(value, path[-1]), origins.get(path, "default"))
         for path, value in leaves(msgspec.to_builtins(config))
     ]
     return Loaded(config, settings, warnings)
-
-
-_SECRET_NAMES = ("key", "token", "secret", "password", "salt", "headers")
-
-
-def _masked(path: tuple[str, ...], value: Any) -> Any:
-    """Secrets show only that they are there."""
-    if path[0] == "sync" and path[-1] in ("team_token", "team_salt_hex"):
-        return _mask(value)
-    if path == ("telemetry", "exporters"):
-        return [{key: _mask(one) if any(word in key.lower() for word in _SECRET_NAMES) and not key.endswith("_env")
-                 else one for key, one in row.items()} for row in value]
-    return value
-
-
-def _mask(value: Any) -> Any:
-    return f"<set, {len(str(value))} characters>" if value else value
 
 
 def leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -145,7 +129,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _from_file(path: Path, content: bytes) -> Layer:
+def from_text(path: Path, content: bytes) -> Layer:
     import tomllib
 
     try:

@@ -128,10 +128,10 @@ class Engine:
             count = waiting.get(kind, (0, None))[0] + sealed.get(kind, (0, 0))[1]
             report.pending += count
             due += 0 if report.paused.get(kind, report.paused.get(EVERY)) == USER else count
-        if not self._settings.fail_open:
-            strict = {state.batch_id for state, is_delivered, *_ in outbox.owed(self._db) if is_delivered}
-            report.awaiting_sinks = sum(
-                batch.item_count for one in strict if (batch := outbox.batch(self._db, one)) is not None)
+        held = {state.batch_id for state, is_delivered, *_ in outbox.owed(self._db)
+                if is_delivered and self._fanout.is_strict(state.sink)}
+        report.awaiting_sinks = sum(
+            batch.item_count for one in held if (batch := outbox.batch(self._db, one)) is not None)
         reasons = [reason for kind, reason in report.paused.items() if kind in ("", *self._kinds())] if due else []
         report.exit_status = policy.exit_status(
             configuration=any(one.startswith("redirect:") or one == "client_too_old" for one in reasons),
@@ -377,7 +377,7 @@ class Engine:
         self.report.replays += done.is_replay
         self.report.died += len(done.dead)
         is_owed = any(one.state == "owed" for one in outbox.sinks_of(self._db, batch.id))
-        if self._settings.fail_open or not is_owed:
+        if not self._fanout.holds(batch.id):
             self._count_retired(batch.kind, batch.item_count - len(done.dead))
         if not is_owed:
             outbox.drop_batch(self._db, batch.id)
@@ -457,7 +457,7 @@ class Engine:
             content = seal.content_of(self._db, batch)
             outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
             is_owed = bool(outbox.sinks_of(self._db, batch.id))
-            if self._settings.fail_open or not is_owed:
+            if not self._fanout.holds(batch.id):
                 self._count_retired(batch.kind, batch.item_count)
             if not is_owed:
                 outbox.drop_batch(self._db, batch.id)

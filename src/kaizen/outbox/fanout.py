@@ -46,6 +46,13 @@ class Fanout:
     def busy(self) -> int:
         return len(self._feeding)
 
+    def is_strict(self, name: str) -> bool:
+        return not self._settings.fail_open_of.get(name, self._settings.fail_open)
+
+    def holds(self, batch_id: str) -> bool:
+        """Is the batch owed to a sink without which it is not done?"""
+        return any(one.state == "owed" and self.is_strict(one.sink) for one in outbox.sinks_of(self._db, batch_id))
+
     def replaced(self, batch_id: str, parts: Sequence[str]) -> None:
         """The batch is gone; its items are in these."""
         self._parts[batch_id] = list(parts)
@@ -139,19 +146,22 @@ class Fanout:
             asked = result.after_s if isinstance(result, sink.Again) else None
             state.delay_ms = policy.delay_ms(state.delay_ms, asked, self._chance)
             state.next_attempt_ms = now_ms + state.delay_ms
-            is_over = isinstance(result, sink.Refused) and self._settings.fail_open
+            is_over = isinstance(result, sink.Refused) and not self.is_strict(name)
             if is_over:
                 state.state = "abandoned"
             outbox.count_sink(self._db, name, abandoned=int(is_over), error=result.reason, now_ms=now_ms)
         outbox.save_sink(self._db, state)
-        self._drop_if_done(batch)
+        self._let_go(batch, name)
 
-    def _drop_if_done(self, batch: Batch) -> None:
-        if not batch.is_delivered or any(one.state == "owed" for one in outbox.sinks_of(self._db, batch.id)):
+    def _let_go(self, batch: Batch, name: str) -> None:
+        """A sink is done with a batch, in whatever way: it may be retired, and it may be gone."""
+        if not batch.is_delivered:
             return
-        if not self._settings.fail_open:
+        states = {one.sink: one.state for one in outbox.sinks_of(self._db, batch.id)}
+        if states[name] != "owed" and self.is_strict(name) and not self.holds(batch.id):
             self._count_retired(batch.kind, batch.item_count)
-        outbox.drop_batch(self._db, batch.id)
+        if "owed" not in states.values():
+            outbox.drop_batch(self._db, batch.id)
 
     def give_up(self, now_ms: int) -> None:
         """What `fail_open` owes a sink is kept for a day and 64 MiB; sinks that are configured no more get nothing."""
@@ -159,7 +169,7 @@ class Fanout:
         for state, is_delivered, delivered_ms, size in reversed(outbox.owed(self._db)):
             is_gone = state.sink not in self._sinks
             kept += size
-            is_old = self._settings.fail_open and bool(is_delivered) and (
+            is_old = not self.is_strict(state.sink) and bool(is_delivered) and (
                 now_ms - (delivered_ms or now_ms) > self._settings.sink_max_age_ms or kept > MAX_BYTES)
             if not (is_gone or is_old):
                 continue
@@ -168,7 +178,7 @@ class Fanout:
             outbox.count_sink(self._db, state.sink, abandoned=1, now_ms=now_ms)
             batch = outbox.batch(self._db, state.batch_id)
             if batch is not None:
-                self._drop_if_done(batch)
+                self._let_go(batch, state.sink)
 
 
 def item_id(envelope: ingest.Envelope, kind: str, item: ingest.Item) -> str:

@@ -4,8 +4,6 @@ A gate is open when a hub is configured (endpoint, token, team, salt) or at leas
 hub is an error of the commands that send, and a warning of those that only read.
 """
 
-import os
-import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +13,11 @@ from blake3 import blake3
 
 from kaizen import __version__
 from kaizen.config.model import Config
-from kaizen.errors import BadConfig, SyncSetting
+from kaizen.config.salt import local_salt
+from kaizen.errors import SyncSetting
 from kaizen.outbox.client import check_endpoint
 from kaizen.redact import schema
 from kaizen.redact.hashes import Salt
-
-LOCAL_SALT = "local_salt.hex"
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -51,7 +48,8 @@ def gate(config: Config, env: Mapping[str, str], home: Path) -> Gate | None:
     if config.redaction.level == "off" or not (sync.endpoint or _has_exporters(config)):
         return None
     if not sync.endpoint:
-        return Gate(config, Salt.parse(sync.team_salt_hex or local_salt(home)), "", "", sync.team_id or "local")
+        salt = Salt.parse(sync.team_salt_hex) if sync.team_salt_hex else Salt(local_salt(home))
+        return Gate(config, salt, "", "", sync.team_id or "local")
     endpoint = check_endpoint(sync.endpoint, allow_insecure=sync.allow_insecure)
     if not sync.team_id:
         raise SyncSetting("sync.team_id is not set.", hint="It stands in what `kaizen hub serve` printed.")
@@ -77,25 +75,6 @@ def token_of(config: Config, env: Mapping[str, str]) -> str:
                               hint=f"Try it yourself: {sync.team_token_cmd[0]}") from error
         return done.stdout.strip()
     return sync.team_token.strip()
-
-
-def local_salt(home: Path) -> str:
-    """Made once, for those who have no team."""
-    path = home / LOCAL_SALT
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = secrets.token_hex(32)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        except FileExistsError:
-            return path.read_text("ascii").strip()
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(made + "\n")
-        return made
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path} cannot be read.", hint="Check its owner and mode.") from error
 
 
 def _has_exporters(config: Config) -> bool:

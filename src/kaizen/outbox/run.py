@@ -32,7 +32,7 @@ class Allowed(msgspec.Struct):
     message: str | None = None
 
 
-def settings(gate: Gate, allowed: Allowed, kinds: Sequence[str]) -> Settings:
+def settings(gate: Gate, allowed: Allowed, kinds: Sequence[str], fail_open_of: dict[str, bool]) -> Settings:
     """Ours, and where the hub asks for less, that; within bounds, so that no answer can stop or flood anybody."""
     sync, telemetry = gate.config.sync, gate.config.telemetry
 
@@ -45,6 +45,7 @@ def settings(gate: Gate, allowed: Allowed, kinds: Sequence[str]) -> Settings:
         flush_interval_ms=max(sync.flush_interval_ms, min(allowed.flush_interval_ms or 0, 3_600_000)),
         max_in_flight=sync.max_in_flight,
         fail_open=telemetry.fail_open,
+        fail_open_of=fail_open_of,
         fan_out=telemetry.fan_out,
         max_age_ms=sync.max_age_days * 86_400_000,
         sink_max_age_ms=telemetry.sink_retry_max_age_h * 3_600_000,
@@ -55,19 +56,21 @@ def settings(gate: Gate, allowed: Allowed, kinds: Sequence[str]) -> Settings:
 
 
 def send(db: Connection, gate: Gate, sinks: Sequence[Sink], guard: Guard, *, kinds: Sequence[str] = (),
-         deadline_s: float | None = None, is_once: bool = True, on_look: Callable[[], None] = lambda: None,
-         on_progress: Callable[[Report], None] = lambda _: None, at: Callable[[str], None] = lambda _: None) -> Report:
+         fail_open_of: dict[str, bool] | None = None, deadline_s: float | None = None, is_once: bool = True,
+         on_look: Callable[[], None] = lambda: None, on_progress: Callable[[Report], None] = lambda _: None,
+         at: Callable[[str], None] = lambda _: None) -> Report:
     """Blocks until done, the deadline, SIGINT or SIGTERM. The caller holds `sync.lock`."""
-    return asyncio.run(_send(db, gate, sinks, guard, kinds, deadline_s, is_once, on_look, on_progress, at))
+    return asyncio.run(_send(
+        db, gate, sinks, guard, kinds, fail_open_of or {}, deadline_s, is_once, on_look, on_progress, at))
 
 
 async def _send(db: Connection, gate: Gate, sinks: Sequence[Sink], guard: Guard, kinds: Sequence[str],
-                deadline_s: float | None, is_once: bool, on_look: Callable[[], None],
+                fail_open_of: dict[str, bool], deadline_s: float | None, is_once: bool, on_look: Callable[[], None],
                 on_progress: Callable[[Report], None], at: Callable[[str], None]) -> Report:
     hub = Hub(gate.endpoint, gate.token, connections=gate.config.sync.max_in_flight) if gate.endpoint else None
     try:
         allowed = await _allowed(db, hub) if hub else Allowed()
-        engine = Engine(db, settings(gate, allowed, kinds), hub.post if hub else None, sinks, guard=guard,
+        engine = Engine(db, settings(gate, allowed, kinds, fail_open_of), hub.post if hub else None, sinks, guard=guard,
                         is_alive=hub.is_alive if hub else None, on_look=on_look, on_progress=on_progress, at=at)
         loop = asyncio.get_running_loop()
         for one in (signal.SIGINT, signal.SIGTERM):

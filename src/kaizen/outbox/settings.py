@@ -14,6 +14,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 4
     flush_interval_ms: int = 10_000
     fail_open: bool = True
+    # Where a sink says otherwise: name -> its own `fail_open`.
+    fail_open_of: dict[str, bool] = {}
     fan_out: Literal["parallel", "after"] = "parallel"
     max_age_ms: int = 30 * 86_400_000
     sink_max_age_ms: int = 86_400_000

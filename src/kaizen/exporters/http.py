@@ -1,0 +1,168 @@
+"""One destination's HTTP: requests that never raise for what a network does, and what an answer means for a batch.
+
+Sentences made here name hosts and status codes. They never hold a header, a URL's path or query, or the text of an
+exception of the HTTP library (which quotes headers it does not like): secrets live in all of those. What a service
+answers is quoted with our secrets taken out.
+"""
+
+import re
+import time
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kaizen.config.secret import Secret
+from kaizen.errors import BadConfig
+from kaizen.wire.sink import Again, Done, Refused, Result
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 30.0
+RETRY = frozenset({408, 425, 429, *range(500, 600)} - {501, 505, 511})
+_QUOTED = 200
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`said`: the beginning of a textual body, one line, without our secrets."""
+
+    status: int
+    host: str
+    body: bytes
+    said: str
+    content_type: str = ""
+    retry_after: str | None = None
+    location: str | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+Outcome = Answer | Again | Refused
+
+
+class Http:
+    """A connection that opens with its first request and belongs to the event loop of that request."""
+
+    def __init__(self, secrets: Collection[Secret], timeout_s: float = TIMEOUT_S) -> None:
+        self._secrets, self._timeout_s = secrets, timeout_s
+        self._client: httpx.AsyncClient | None = None
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Outcome:
+        return await self._request("POST", url, headers, content)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Outcome:
+        return await self._request("GET", url, headers, None)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Outcome:
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False)
+        host = place(url)
+        try:
+            found = await self._client.request(method, url, headers=dict(headers), content=content)
+        except httpx.TimeoutException:
+            return Again(f"no answer from {host} within {self._timeout_s:g} s")
+        except httpx.ConnectError:
+            return Again(f"cannot connect to {host}")
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            return Refused(f"no request to {host} can be made ({type(error).__name__})")
+        except httpx.RequestError as error:
+            return Again(f"the connection to {host} failed ({type(error).__name__})")
+        return self._answer(found, host)
+
+    def _answer(self, found: "httpx.Response", host: str) -> Answer:
+        kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_text = kind.startswith("text/") or kind.endswith(("json", "xml")) or not kind
+        text = found.content[: 10 * _QUOTED].decode("utf-8", "replace") if is_text else ""
+        for secret in self._secrets:
+            text = text.replace(secret.reveal(), str(secret)) if secret.reveal() else text
+        said = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_QUOTED]
+        return Answer(found.status_code, host, found.content, said, kind, found.headers.get("retry-after"),
+                      place(found.headers["location"]) if "location" in found.headers else None)
+
+
+def result(answer: Outcome, *, retry: Collection[int] = RETRY) -> Result:
+    """What an answer means for what was sent. `retry`: the status codes after which it may be sent again."""
+    if not isinstance(answer, Answer):
+        return answer
+    if answer.is_ok:
+        return Done()
+    said = f": {answer.said}" if answer.said else ""
+    if answer.status in retry:
+        return Again(f"{answer.host} answered {answer.status}{said}", after_s(answer.retry_after, time.time()))
+    if 300 <= answer.status < 400:
+        return Refused(f"{answer.host} answered {answer.status} and points to {answer.location or 'nowhere'}; "
+                       "configure that address if you trust it")
+    if answer.status in (401, 403):
+        return Refused(f"{answer.host} does not accept the credentials ({answer.status}){said}")
+    return Refused(f"{answer.host} answered {answer.status}{said}")
+
+
+def after_s(header: str | None, now_s: float) -> float | None:
+    """`Retry-After`: seconds or a date. None for what is neither."""
+    if header is None:
+        return None
+    if header.strip().isascii() and header.strip().isdigit():
+        return float(header)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - now_s)
+    except ValueError:
+        return None
+
+
+def place(url: str) -> str:
+    """`host:port` of a URL, all of it that may be shown."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "an address without a host"
+    except ValueError:
+        return "an address that is none"
+
+
+def checked(name: str, key: str, url: str, *, is_plain_allowed: bool = False) -> str:
+    """`url` without a slash at its end. Raises `BadConfig` for what is no http(s) URL; plain http only to this machine
+    unless allowed, because what is sent there could be read, credentials included."""
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise BadConfig(f"Exporter {name}: {key} is no http(s) URL.", hint=f'{key} = "https://..."', key=key)
+    if parts.username or parts.password:
+        raise BadConfig(f"Exporter {name}: {key} holds credentials.", hint="Put them into a header or a key.", key=key)
+    if parts.scheme == "http" and not is_plain_allowed and parts.hostname not in _LOOPBACK:
+        raise BadConfig(f"Exporter {name}: {key} is not encrypted.", hint="Use https.", key=key)
+    return url.rstrip("/")
+
+
+def headers(name: str, given: Mapping[str, Secret]) -> dict[str, str]:
+    """Headers of the configuration, ready to be sent. Raises `BadConfig` for one that cannot be a header."""
+    for header in given:
+        if not _HEADER_NAME.fullmatch(header):
+            raise BadConfig(f"Exporter {name}: {header!r} is no header.", hint="Letters, digits and dashes.",
+                            key="headers")
+    return {header: header_safe(name, f"headers.{header}", text) for header, text in given.items()}
+
+
+def header_safe(name: str, key: str, secret: Secret | str) -> str:
+    """The text of a header's value. Raises `BadConfig` when it cannot be one; the HTTP library would quote it."""
+    text = secret.reveal() if isinstance(secret, Secret) else secret
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise BadConfig(f"Exporter {name}: {key} holds characters that no header can.",
+                        hint="Often a line break at its end.", key=key)
+    return text

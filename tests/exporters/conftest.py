@@ -1,0 +1,3 @@
+from loopback import server
+
+__all__ = ["server"]
