@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from kaizen.store import bodies
 from kaizen.store.open import open_store
 from kaizen.store.usage import QUARTER_MS, SUMS
 
@@ -54,7 +55,7 @@ class Seed:
         values = {"key": f"{session}:{seq}", "ts_exact": 1, "is_sidechain": 0, "rev": 1, **more}
         event = self._insert("events", session_id=session, seq=seq, agent=agent, ts_ms=ts_ms, kind=kind, **values)
         if body is not None:
-            self.db.execute("INSERT INTO bodies VALUES (?, 0, ?)", (event, msgspec.json.encode(body)))
+            bodies.put(self.db, [(event, msgspec.json.encode(body))])
         return event
 
     def cost(

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from kaizen.capture.load import LoadReport, load
-from kaizen.capture.payload import unpack
 from kaizen.config.model import Config
 from kaizen.store import usage
 from kaizen.store.open import open_store
@@ -155,8 +154,8 @@ def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
             (name[row[0]], *row[1:]) for row in db.execute(f"SELECT session_id, {', '.join(_EVENT)} FROM events")
         ],
         "bodies": [
-            (key, msgspec.json.encode(unpack(codec, body), order="sorted"))
-            for key, codec, body in db.execute("SELECT key, codec, body FROM bodies JOIN events ON id = event_id")
+            (key, msgspec.json.encode(msgspec.json.decode(body), order="sorted"))
+            for key, body in db.execute("SELECT key, body FROM bodies JOIN events ON id = event_id")
         ],
         "order": [
             (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from kaizen.capture import index
 from kaizen.errors import SearchUnavailable
-from kaizen.store import search
+from kaizen.store import bodies, search
 from kaizen.store.open import open_store, transaction
 from kaizen.views.search import search as find
 from seeded import T0, Seed
@@ -85,7 +85,7 @@ class World:
 
     def _body(self, event_id: int, text: str) -> None:
         body = msgspec.json.encode({"text": text})
-        self.db.execute("INSERT OR REPLACE INTO bodies VALUES (?, 0, ?)", (event_id, body))
+        bodies.put(self.db, [(event_id, body)])
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from typing import Any, Self
 
 import msgspec
 
-from kaizen.capture.payload import ZSTD
 from kaizen.derive.text import searchable
 from kaizen.errors import KaizenError
 from kaizen.query.words import columns
@@ -183,10 +182,6 @@ class _Catcher:
     def __init__(self, home: Path, exclude: Sequence[str], wait_s: float) -> None:
         self._home, self._exclude, self._wait_s = home, exclude, wait_s
         self.events = self.left = 0
-        # Not `payload.unpack`: a decompressor is not for two threads, and the import uses that one.
-        import zstandard
-
-        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
@@ -260,7 +255,7 @@ class _Catcher:
             max_id = max(max_id, event.id)
 
     def _row(self, event: Waiting, *, is_new: bool) -> Row:
-        payload = _decode(self._decompress(event.body) if event.codec == ZSTD else event.body)
+        payload = _decode(event.body)
         found = searchable(event.kind, event.role, event.tool, payload)
         return (event.id if is_new else event.id | event.rev << ID_BITS, *columns(event.kind, found))
 

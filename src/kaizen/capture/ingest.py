@@ -26,7 +26,7 @@ import msgspec
 
 from kaizen.capture import ledger as ledgers
 from kaizen.capture.billed import amounts_of, price, request_of
-from kaizen.capture.payload import pack, unpack
+from kaizen.capture.payload import fitted
 from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
@@ -34,7 +34,7 @@ from kaizen.derive.seen import Seen
 from kaizen.model.event import SessionDraft
 from kaizen.model.request import Request, absorb, judge
 from kaizen.pricing import PriceBook
-from kaizen.store import derived, events, files, requests, sessions, usage
+from kaizen.store import bodies, derived, events, files, requests, sessions, usage
 from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
 
@@ -89,6 +89,8 @@ class Ingest:
     def _store(self, batch: Batch, agent: str) -> None:
         self._agent, self._origin_ms, self._path = agent, batch.origin_ms, batch.cursor.path
         self._placed: set[int] = set()
+        self._blocks, self._block_ids = batch.blocks, dict[int, int]()
+        self._opened: tuple[int, bytes] = (-1, b"")
         self._file_id = self._put_file(batch)
         if batch.replaces:
             self._void()
@@ -298,14 +300,14 @@ class Ingest:
             if there is not None:
                 self._merge(there, item)
             elif item.draft.key in fresh:
-                _unite(fresh[item.draft.key], item)
+                self._unite(fresh[item.draft.key], item)
             else:
                 fresh[item.draft.key] = item
                 seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
         if not fresh:
             return
         event_id = events.reserve_ids(self._db, len(fresh))
-        rows, bodies = [], []
+        rows, places, own = [], [], []
         for item in fresh.values():
             d = item.draft
             session = self._session(d.session)
@@ -315,13 +317,16 @@ class Ingest:
                          d.call_id, d.request if d.kind == "tool_call" else None, d.model, d.is_error,
                          d.is_sidechain, d.latency_ms, d.stop_reason, d.retry_count, d.is_copy, d.flag,
                          self._file_id, item.at, self._rev))
-            if item.body is not None:
-                bodies.append((event_id, item.codec, item.body))
+            if item.length:
+                places.append((event_id, self._block_id(item.block), item.start, item.length))
+            elif item.body is not None:
+                own.append((event_id, item.body))
             self._span_time(session, ts_ms)
             self._seen[session.id].append(_seen(seq, item))
             event_id += 1
         events.insert(self._db, rows)
-        events.put_bodies(self._db, bodies)
+        bodies.place(self._db, places)
+        bodies.put(self._db, own)
         self.new_events += len(rows)
 
     def _merge(self, there: events.Known, item: Parsed) -> None:
@@ -340,22 +345,52 @@ class Ingest:
             return
         is_error = draft.is_error if there.is_error is None else bool(there.is_error or draft.is_error)
         latency = draft.latency_ms if there.latency_ms is None else there.latency_ms
-        body_changed = item.body is not None and self._unite_body(there.id, item)
+        body_changed = self._unite_body(there.id, item)
         if body_changed or (is_error, latency) != (there.is_error, there.latency_ms):
             there.is_error, there.latency_ms = is_error, latency
             events.update_result(self._db, there.id, is_error, latency, self._rev)
             self._refold.add(session.id)
 
     def _unite_body(self, event_id: int, item: Parsed) -> bool:
-        stored = events.body(self._db, event_id)
-        if item.body is None or stored == (item.codec, item.body):
+        offered, stored = self._body(item), bodies.body(self._db, event_id)
+        if offered is None or stored == offered:
             return False
-        old = unpack(*stored) if stored else {}
-        united = {**unpack(item.codec, item.body), **old}
+        old = bodies.payload(stored) or {}
+        united = {**(bodies.payload(offered) or {}), **old}
         if united == old:
             return False
-        events.put_bodies(self._db, [(event_id, *pack(united))])
+        bodies.put(self._db, [(event_id, fitted(united)[0])])
         return True
+
+    def _unite(self, kept: Parsed, other: Parsed) -> None:
+        """Two records of one result in the same batch."""
+        mine, theirs = kept.draft, other.draft
+        if mine.kind != "tool_result":
+            return
+        if theirs.is_error is not None:
+            mine.is_error = bool(mine.is_error or theirs.is_error)
+        mine.latency_ms = theirs.latency_ms if mine.latency_ms is None else mine.latency_ms
+        offered = self._body(other)
+        if offered is not None:
+            united = {**(bodies.payload(offered) or {}), **(bodies.payload(self._body(kept)) or {})}
+            kept.body, united = fitted(united)
+            kept.length = 0
+            kept.facts = extract(mine.kind, mine.role, mine.tool, united)
+
+    def _body(self, item: Parsed) -> bytes | None:
+        """The payload of an item of this batch, as JSON."""
+        if not item.length:
+            return item.body
+        if self._opened[0] != item.block:
+            self._opened = (item.block, bodies.opened(*self._blocks[item.block]))
+        return self._opened[1][item.start : item.start + item.length]
+
+    def _block_id(self, block: int) -> int:
+        """Blocks are stored when the first event that is new needs them: of a copied history nothing is."""
+        found = self._block_ids.get(block)
+        if found is None:
+            found = self._block_ids[block] = bodies.add_block(self._db, *self._blocks[block])
+        return found
 
     def _first_hand(self, items: list[Parsed]) -> list[Parsed]:
         """Of conversations told by several stores keep only the best one's rows: plain keys, then alt1:, alt2:, ..."""
@@ -446,25 +481,11 @@ def _seen(seq: int, item: Parsed) -> Seen:
 
 
 def _seen_again(row: events.Stored) -> Seen:
-    payload = unpack(row.codec, row.body) if row.codec is not None and row.body is not None else {}
+    payload = bodies.payload(row.body) or {}
     return Seen(row.seq, row.ts_ms, row.kind, bool(row.ts_exact), row.role, row.tool, row.call_id, row.request,
                       None if row.is_error is None else bool(row.is_error), row.latency_ms, row.stop_reason,
                       payload.get("event") if row.kind == "lifecycle" else None,
                       extract(row.kind, row.role, row.tool, payload))
-
-
-def _unite(kept: Parsed, other: Parsed) -> None:
-    """Two records of one result in the same batch."""
-    mine, theirs = kept.draft, other.draft
-    if mine.kind != "tool_result":
-        return
-    if theirs.is_error is not None:
-        mine.is_error = bool(mine.is_error or theirs.is_error)
-    mine.latency_ms = theirs.latency_ms if mine.latency_ms is None else mine.latency_ms
-    if other.body is not None:
-        united = {**unpack(other.codec, other.body), **(unpack(kept.codec, kept.body) if kept.body is not None else {})}
-        kept.codec, kept.body = pack(united)
-        kept.facts = extract(mine.kind, mine.role, mine.tool, united)
 
 
 def _tier(key: str) -> int:

@@ -197,7 +197,7 @@ class Group:
     def add(self, batch: Batch, agent: str) -> None:
         self._batches.append((batch, agent))
         self._events += len(batch.items)
-        self._bytes += sum(len(item.body) for item in batch.items if item.body is not None)
+        self._bytes += sum(len(block) for _, block in batch.blocks)
         if (self._events >= self.MAX_EVENTS or self._bytes >= self.MAX_BYTES
                 or time.monotonic() - self._since >= self.MAX_S):
             self.flush()

@@ -1,27 +1,27 @@
-"""Packing a payload for `bodies`: JSON, at most 64 KiB, compressed when that helps."""
+"""Preparing payloads for the store: JSON, at most 64 KiB each, many of them compressed together."""
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 MAX_BODY = 64 << 10
+# A block is full when it has so many bytes. Twice as many would compress 4 % better and open half as fast.
+BLOCK_BYTES = 64 << 10
 COMPRESS_ABOVE = 128
-JSON, ZSTD = 0, 1
+PLAIN, ZSTD = 0, 1
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+
+# (codec, bytes), as `store.bodies` keeps it.
+Block = tuple[int, bytes]
 
 
-def pack(payload: dict[str, Any]) -> tuple[int, bytes]:
-    """(codec, bytes) of `fitted(payload)`."""
-    return fitted(payload)[:2]
-
-
-def fitted(payload: dict[str, Any]) -> tuple[int, bytes, dict[str, Any]]:
-    """(codec, bytes, what the bytes say). Long texts are cut, until the whole fits; the cut says what is missing."""
+def fitted(payload: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """(JSON, what the JSON says). Long texts are cut, until the whole fits; the cut says what is missing."""
     try:
         body = _encode(payload)
     except (ValueError, OverflowError, UnicodeEncodeError):  # lone surrogates, integers beyond 64 bit
@@ -30,16 +30,15 @@ def fitted(payload: dict[str, Any]) -> tuple[int, bytes, dict[str, Any]]:
     if len(body) > MAX_BODY:
         payload = _trimmed(payload, body)
         body = _encode(payload)
-    if len(body) <= COMPRESS_ABOVE:
-        return JSON, body, payload
-    compressed = _compress(body)
-    return (ZSTD, compressed, payload) if len(compressed) < len(body) else (JSON, body, payload)
+    return body, payload
 
 
-def unpack(codec: int, body: bytes) -> dict[str, Any]:
-    if codec == ZSTD:
-        body = _decompress(body)
-    return cast("dict[str, Any]", _decode(body))
+def block_of(bodies: Iterable[bytes]) -> Block:
+    whole = b"".join(bodies)
+    if len(whole) <= COMPRESS_ABOVE:
+        return PLAIN, whole
+    compressed = _codecs().compressor.compress(whole)
+    return (ZSTD, compressed) if len(compressed) < len(whole) else (PLAIN, whole)
 
 
 def _trimmed(payload: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -75,14 +74,6 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _compress(body: bytes) -> bytes:
-    return _codecs().compressor.compress(body)
-
-
-def _decompress(body: bytes) -> bytes:
-    return _codecs().decompressor.decompress(body)
-
-
 class _Codecs(threading.local):
     """zstd's contexts are not for two threads at once."""
 
@@ -90,7 +81,6 @@ class _Codecs(threading.local):
         import zstandard
 
         self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=False)
-        self.decompressor = zstandard.ZstdDecompressor()
 
 
 @cache

@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from kaizen.capture.ledger import Ledger
-from kaizen.capture.payload import fitted
+from kaizen.capture.payload import BLOCK_BYTES, Block, block_of, fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
 from kaizen.sources.shapes import DocumentSource, LineSource, Malformed, record
@@ -79,11 +79,15 @@ class Parsed(msgspec.Struct, gc=False, array_like=True):
     draft: Draft
     at: int
     ts_exact: bool
-    codec: int
+    # The payload as JSON; None once it is in a block.
     body: bytes | None
     facts: Facts | None
     # Name of a lifecycle event.
     event: str | None = None
+    # Where the payload is in the blocks of its batch; a length of 0 is no payload.
+    block: int = 0
+    start: int = 0
+    length: int = 0
 
 
 class Batch(msgspec.Struct, array_like=True):
@@ -96,6 +100,8 @@ class Batch(msgspec.Struct, array_like=True):
     sessions: list[SessionDraft]
     # The file was rewritten: what it said before is void. Set on the first batch of a file only.
     replaces: bool = False
+    # Payloads of the items, see `capture.payload`.
+    blocks: list[Block] = []
 
 
 def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, *, now_ms: int,
@@ -169,7 +175,7 @@ class _Lines:
             for item in parse(line, at, self._state):
                 if type(item) is Draft:
                     exact = self._clock.stamp(item, self._base_ms, self._now_ms)
-                    self._items.append(Parsed(item, at, exact, 0, None, None))
+                    self._items.append(Parsed(item, at, exact, None, None))
                 elif type(item) is SessionDraft:
                     self._sessions.append(item)
         except Malformed:  # the full reading counts it
@@ -248,7 +254,8 @@ class _Lines:
         before = os.pread(self._file, TAIL, max(0, self._offset - TAIL))[:min(TAIL, self._offset)]
         cursor = Cursor(self._cursor.path, self._cursor.source, status.st_dev, status.st_ino, status.st_size,
                         status.st_mtime_ns, self._offset, rest, self._head_hash, _hash(before), self._state_bytes())
-        batch = Batch(cursor, self._ledger, self._clock.origin_ms, self._items, self._sessions, self._replaces)
+        batch = Batch(cursor, self._ledger, self._clock.origin_ms, self._items, self._sessions, self._replaces,
+                      _blocked(self._items))
         self._items, self._sessions, self._since, self._replaces = [], [], self._offset, False
         return batch
 
@@ -261,12 +268,32 @@ def _state_decoder(source: LineSource) -> msgspec.msgpack.Decoder[Any]:
 def _packed(draft: Draft, at: int, ts_exact: bool) -> Parsed:
     payload = draft.payload
     if payload is None:
-        return Parsed(draft, at, ts_exact, 0, None, None)
-    codec, body, payload = fitted(payload)
+        return Parsed(draft, at, ts_exact, None, None)
+    body, payload = fitted(payload)
     facts = extract(draft.kind, draft.role, draft.tool, payload)  # of what is kept: a later fold sees no more
     draft.payload = None
     event = payload.get("event") if draft.kind == "lifecycle" else None
-    return Parsed(draft, at, ts_exact, codec, body, facts, event if isinstance(event, str) else None)
+    return Parsed(draft, at, ts_exact, body, facts, event if isinstance(event, str) else None)
+
+
+def _blocked(items: Iterable[Parsed]) -> list[Block]:
+    """Moves the payloads of the items into blocks."""
+    blocks: list[Block] = []
+    bodies: list[bytes] = []
+    size = 0
+    for item in items:
+        if item.body is None:
+            continue
+        item.block, item.start, item.length = len(blocks), size, len(item.body)
+        bodies.append(item.body)
+        size += item.length
+        item.body = None
+        if size >= BLOCK_BYTES:
+            blocks.append(block_of(bodies))
+            bodies, size = [], 0
+    if bodies:
+        blocks.append(block_of(bodies))
+    return blocks
 
 
 def _document(source: DocumentSource, descriptor: int, status: os.stat_result, cursor: Cursor, before: Ledger,
@@ -306,7 +333,7 @@ def packed(items: Iterable[Item], cursor: Cursor, ledger: Ledger, now_ms: int) -
             sessions.append(item)
         elif type(item) is Unknown:
             ledger.unknown[item.name] = ledger.unknown.get(item.name, 0) + 1
-    return Batch(cursor, ledger, clock.origin_ms, drafts, sessions)
+    return Batch(cursor, ledger, clock.origin_ms, drafts, sessions, blocks=_blocked(drafts))
 
 
 def _continues(descriptor: int, status: os.stat_result, cursor: Cursor, head: bytes) -> bool:

@@ -99,7 +99,7 @@ class Enqueue:
                 found = known[event.session_id] = self._of(db, outgoing.session(db, event.session_id))
             if not found.is_sampled:
                 continue
-            payload = bodies.payload(event.codec, event.body) or {}
+            payload = bodies.payload(event.body) or {}
             if event.session_id not in turns:
                 turns[event.session_id] = outgoing.turns(db, event.session_id)
             item = items.event(event, found.session, payload, self._gate.salt, found.root, stamp,

@@ -1,22 +1,91 @@
-"""Payloads as stored in `bodies`: codec 0 is JSON, 1 is zstd of JSON. Packing is `capture.payload`'s."""
+"""Payloads as stored: JSON, in compressed blocks that several share. `bodies` shows them one by one."""
 
+import sqlite3
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
 import msgspec
 
+# Of a session that is read from end to end most bodies lie in the block that the one before was in.
+KEPT_BLOCKS = 8
+PLAIN, ZSTD = 0, 1
+
 _decode = msgspec.json.Decoder().decode
 
 
-def payload(codec: int | None, body: bytes | None) -> dict[str, Any] | None:
+def payload(body: bytes | None) -> dict[str, Any] | None:
     """None when there is none, or it was deleted by `gc`."""
-    if codec is None or body is None:
-        return None
-    return cast("dict[str, Any]", _decode(_decompressor().decompress(body) if codec else body))
+    return None if body is None else cast("dict[str, Any]", _decode(body))
+
+
+class Connection(sqlite3.Connection):
+    """Knows `body_of(block, start, length)`, on which the view `bodies` rests."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.create_function("body_of", 3, _Reader(weakref.ref(self)), deterministic=True)
+
+
+class _Reader:
+    """Keeps the last blocks open. Does not keep its connection alive."""
+
+    def __init__(self, db: "weakref.ref[Connection]") -> None:
+        self._db = db
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+
+    def __call__(self, block_id: int, start: int, length: int) -> bytes:
+        block = self._kept.get(block_id)
+        if block is None:
+            db = self._db()
+            assert db is not None
+            block = opened(*db.execute("SELECT codec, block FROM blocks WHERE id = ?", (block_id,)).fetchone())
+            self._kept[block_id] = block
+            if len(self._kept) > KEPT_BLOCKS:
+                self._kept.popitem(last=False)
+        return block[start : start + length]
+
+
+def opened(codec: int, block: bytes) -> bytes:
+    return _local().decompress(block) if codec == ZSTD else block
+
+
+def add_block(db: sqlite3.Connection, codec: int, block: bytes) -> int:
+    return int(db.execute("INSERT INTO blocks (codec, block) VALUES (?, ?) RETURNING id", (codec, block)).fetchone()[0])
+
+
+def place(db: sqlite3.Connection, rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """(event id, block id, start, length) each; an event's old body is replaced."""
+    db.executemany("INSERT OR REPLACE INTO body_places VALUES (?, ?, ?, ?)", rows)
+
+
+def put(db: sqlite3.Connection, rows: Iterable[tuple[int, bytes]]) -> None:
+    """(event id, JSON) each, every one in a block of its own."""
+    place(db, [(event_id, add_block(db, PLAIN, body), 0, len(body)) for event_id, body in rows])
+
+
+def body(db: sqlite3.Connection, event_id: int) -> bytes | None:
+    found = db.execute("SELECT body FROM bodies WHERE event_id = ?", (event_id,)).fetchone()
+    return None if found is None else found[0]
+
+
+def sweep(db: sqlite3.Connection) -> None:
+    """Delete blocks that hold no event's body any more."""
+    db.execute("DELETE FROM blocks WHERE id NOT IN (SELECT block_id FROM body_places)")
+
+
+class _Local(threading.local):
+    """zstd's contexts are not for two threads at once; an import indexes in a thread of its own."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self.decompress = zstandard.ZstdDecompressor().decompress
 
 
 @cache
-def _decompressor() -> Any:
-    import zstandard
-
-    return zstandard.ZstdDecompressor()
+def _local() -> _Local:
+    return _Local()

@@ -1,4 +1,4 @@
-"""Reading and writing `events` (all kinds but `cost`) and `bodies`. The caller owns the transaction."""
+"""Reading and writing `events` (all kinds but `cost`). The caller owns the transaction."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
@@ -43,17 +43,6 @@ def insert(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
     db.executemany(_INSERT, rows)
 
 
-def put_bodies(db: Connection, rows: Iterable[tuple[int, int, bytes]]) -> None:
-    """(event id, codec, body) each; an existing body is replaced."""
-    db.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", rows)
-
-
-def body(db: Connection, event_id: int) -> tuple[int, bytes] | None:
-    found: tuple[int, bytes] | None = db.execute(
-        "SELECT codec, body FROM bodies WHERE event_id = ?", (event_id,)).fetchone()
-    return found
-
-
 def update_result(db: Connection, event_id: int, is_error: bool | None, latency_ms: int | None, rev: int) -> None:
     db.execute("UPDATE events SET is_error = ?, latency_ms = ?, rev = ? WHERE id = ?",
                (is_error, latency_ms, rev, event_id))
@@ -78,15 +67,13 @@ class Stored(msgspec.Struct, gc=False):
     is_error: bool | None
     latency_ms: int | None
     stop_reason: str | None
-    codec: int | None
     body: bytes | None
 
 
 def of_session(db: Connection, session_id: int) -> Iterator[Stored]:
     """Everything a fold looks at, in `seq` order."""
     for row in db.execute(
-        """SELECT seq, ts_ms, ts_exact, kind, role, tool, call_id, request, is_error, latency_ms, stop_reason, codec,
-                  body
+        """SELECT seq, ts_ms, ts_exact, kind, role, tool, call_id, request, is_error, latency_ms, stop_reason, body
              FROM events LEFT JOIN bodies ON event_id = id
             WHERE session_id = ? AND kind <> 'cost' ORDER BY seq""", (session_id,)):
         yield Stored(*row)

@@ -29,13 +29,12 @@ class Fed(msgspec.Struct, frozen=True):
     cache_read_tokens: int | None
     cache_write_tokens: int | None
     cost_pusd: int | None
-    codec: int | None
     body: bytes | None
 
 
 _SELECT = """SELECT e.id, e.session_id, s.host_id, e.agent, w.path, e.seq, e.ts_ms, e.kind, e.role, e.tool, e.call_id,
                     e.model, e.is_error, e.latency_ms, e.input_tokens, e.output_tokens, e.reasoning_tokens,
-                    e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, b.codec, b.body
+                    e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, b.body
                FROM events AS e JOIN sessions AS s ON s.id = e.session_id
                LEFT JOIN workspaces AS w ON w.id = s.workspace_id LEFT JOIN bodies AS b ON b.event_id = e.id"""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kaizen.errors import DiskFull, StoreBusy, StoreCorrupt, StoreError, StoreReadOnly
 from kaizen.store import migrate
+from kaizen.store.bodies import Connection
 
 APPLICATION_ID = 0x4B41495A  # "KAIZ"
 BUSY_TIMEOUT_MS = 5_000
@@ -61,7 +62,7 @@ def put_aside(home: Path, now_ms: int) -> None:
 
 def empty_store() -> sqlite3.Connection:
     """A store in memory with the current schema and nothing in it."""
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Connection)
     migrate.migrate(db, Path(":memory:"))
     return db
 
@@ -86,7 +87,7 @@ def _open_writer(path: Path) -> sqlite3.Connection:
 
 def _connect(uri: str) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False,
-                         cached_statements=256)
+                         cached_statements=256, factory=Connection)
     db.execute("PRAGMA foreign_keys=ON")
     db.execute("PRAGMA temp_store=MEMORY")
     db.execute("PRAGMA mmap_size=268435456")

@@ -182,13 +182,13 @@ def waiting_item(db: Connection, item_id: int) -> Peeked | None:
 
 
 _LOCAL = ("key", "seq", "ts_ms", "kind", "role", "tool", "call_id", "model", "input_tokens", "output_tokens",
-          "reasoning_tokens", "cache_read_tokens", "cache_write_tokens", "cost_pusd", "codec", "body")
+          "reasoning_tokens", "cache_read_tokens", "cache_write_tokens", "cost_pusd", "body")
 
 
 def local_event(db: Connection, host_id: str, seq: int | None) -> dict[str, Any] | None:
     """The stored row of an item of kind `events`."""
     found = db.execute(
-        f"""SELECT {", ".join("e." + name if name not in ("codec", "body") else name for name in _LOCAL)}
+        f"""SELECT {", ".join("e." + name if name != "body" else name for name in _LOCAL)}
               FROM sessions AS s JOIN events AS e ON e.session_id = s.id LEFT JOIN bodies ON event_id = e.id
              WHERE s.host_id = ? AND e.seq = ?""", (host_id, seq)).fetchone()
     return None if found is None else dict(zip(_LOCAL, found, strict=True))

@@ -34,7 +34,6 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     ttft_ms: int | None
     retry_count: int | None
     cost_pusd: int | None
-    codec: int | None
     body: bytes | None
 
 
@@ -72,7 +71,7 @@ class Span(msgspec.Struct, gc=False, frozen=True):
     lead_time_ms: int | None
 
 
-_EVENT = ", ".join(("e." if name not in ("codec", "body") else "b.") + name for name in Event.__struct_fields__)
+_EVENT = ", ".join(("e." if name != "body" else "b.") + name for name in Event.__struct_fields__)
 _SESSION = ", ".join(Session.__struct_fields__)
 _SPAN = ", ".join(Span.__struct_fields__)
 

@@ -431,7 +431,6 @@ class EventRow(msgspec.Struct, frozen=True):
     cache_read_tokens: int | None
     cache_write_tokens: int | None
     cost_pusd: int | None
-    codec: int | None
     body: bytes | None
 
 

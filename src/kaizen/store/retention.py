@@ -9,6 +9,8 @@ from sqlite3 import Connection
 
 import msgspec
 
+from kaizen.store import bodies
+from kaizen.store.open import transaction
 from kaizen.store.rows import scalar
 
 
@@ -27,7 +29,7 @@ _GONE = f"SELECT id FROM events WHERE session_id IN ({_OLD})"
 
 def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
     bodies, size = db.execute(
-        f"SELECT count(*), ifnull(sum(length(body)), 0) FROM bodies WHERE event_id IN ({_GONE})", (before_ms,)
+        f"SELECT count(*), ifnull(sum(length), 0) FROM body_places WHERE event_id IN ({_GONE})", (before_ms,)
     ).fetchone()
     events = scalar(db, f"SELECT count(*) FROM events WHERE kind <> 'cost' AND session_id IN ({_OLD})", (before_ms,))
     return Plan(scalar(db, f"SELECT count(*) FROM ({_OLD})", (before_ms,)), bodies, size, events if with_events else 0)
@@ -36,7 +38,8 @@ def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
 def delete_bodies(db: Connection, before_ms: int, limit: int) -> int:
     """At most `limit` rows; returns how many it were."""
     return db.execute(
-        f"DELETE FROM bodies WHERE event_id IN (SELECT event_id FROM bodies WHERE event_id IN ({_GONE}) LIMIT ?)",
+        f"""DELETE FROM body_places WHERE event_id IN
+              (SELECT event_id FROM body_places WHERE event_id IN ({_GONE}) LIMIT ?)""",
         (before_ms, limit),
     ).rowcount
 
@@ -55,6 +58,8 @@ def delete_derived(db: Connection, before_ms: int) -> None:
 
 
 def shrink(db: Connection) -> None:
-    """Give free pages back to the file system. Outside a transaction."""
+    """Give what is free back to the file system. Outside a transaction."""
+    with transaction(db):
+        bodies.sweep(db)
     db.execute("PRAGMA incremental_vacuum").fetchall()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

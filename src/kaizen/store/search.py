@@ -53,7 +53,6 @@ class Waiting(NamedTuple):
     kind: str
     role: str | None
     tool: str | None
-    codec: int
     body: bytes
 
 
@@ -76,7 +75,6 @@ class Found(NamedTuple):
     kind: str
     role: str | None
     tool: str | None
-    codec: int
     body: bytes
 
 
@@ -237,12 +235,12 @@ def excluded_sessions(db: Connection, exclude: Sequence[str]) -> frozenset[int]:
 def waiting(db: Connection, at: Position, limit: int, without: frozenset[int] = frozenset()) -> list[Waiting]:
     """The next events after a position, in the order of the change feed."""
     found = db.execute(
-        """SELECT e.rev, e.id, e.kind, e.role, e.tool, b.codec, b.body, e.session_id
+        """SELECT e.rev, e.id, e.kind, e.role, e.tool, b.body, e.session_id
              FROM events AS e INDEXED BY events_by_rev CROSS JOIN bodies AS b ON b.event_id = e.id
             WHERE e.rev >= ? AND (e.rev, e.id) > (?, ?) ORDER BY e.rev, e.id LIMIT ?""",
         (at.rev, at.rev, at.id, limit))
-    return [Waiting(rev, event_id, kind, role, tool, codec, b"" if session_id in without else body)
-            for rev, event_id, kind, role, tool, codec, body, session_id in found]
+    return [Waiting(rev, event_id, kind, role, tool, b"" if session_id in without else body)
+            for rev, event_id, kind, role, tool, body, session_id in found]
 
 
 def count_waiting(db: Connection, at: Position, limit: int = 1_000_000) -> int:
@@ -312,15 +310,15 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
     return list(best.values()), is_all
 
 
-def bodies(db: Connection, ids: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
-    """(event id, codec, body), in the order of the ids."""
+def bodies(db: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """(event id, body), in the order of the ids."""
     for event_id in ids:
-        yield from db.execute("SELECT event_id, codec, body FROM bodies WHERE event_id = ?", (event_id,))
+        yield from db.execute("SELECT event_id, body FROM bodies WHERE event_id = ?", (event_id,))
 
 
 def found(db: Connection, ids: Sequence[int]) -> dict[int, Found]:
     return {row[0]: Found(*row) for row in db.execute(
-        """SELECT e.id, s.id, s.host_id, e.seq, e.ts_ms, e.agent, e.kind, e.role, e.tool, b.codec, b.body
+        """SELECT e.id, s.id, s.host_id, e.seq, e.ts_ms, e.agent, e.kind, e.role, e.tool, b.body
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.id = wanted.value
              JOIN sessions AS s ON s.id = e.session_id JOIN bodies AS b ON b.event_id = e.id""",
         (msgspec.json.encode(ids).decode(),))}

@@ -204,9 +204,9 @@ def _containing(db: Connection, scored: list[_Scored], literals: Sequence[tuple[
     deadline = time.monotonic() + SCAN_S
     kept: list[_Scored] = []
     by_id = {one.id: one for one in scored}
-    for event_id, codec, body in store.bodies(db, by_id):
+    for event_id, body in store.bodies(db, by_id):
         one = by_id[event_id]
-        text = _text(None, None, None, codec, body)
+        text = _text(None, None, None, body)
         if all((literal in text) is wanted for literal, wanted in literals):
             kept.append(one)
         if time.monotonic() > deadline:
@@ -214,8 +214,8 @@ def _containing(db: Connection, scored: list[_Scored], literals: Sequence[tuple[
     return kept, True
 
 
-def _text(kind: str | None, role: str | None, tool: str | None, codec: int, body: bytes) -> str:
-    return "\n".join(searchable(kind or "", role, tool, payload(codec, body)))
+def _text(kind: str | None, role: str | None, tool: str | None, body: bytes) -> str:
+    return "\n".join(searchable(kind or "", role, tool, payload(body)))
 
 
 def _sorted(hits: list[_Scored], sort: Sort) -> list[_Scored]:
@@ -300,7 +300,7 @@ class _Shower:
         """Per event the text that shows best why it was found."""
         texts = {}
         for one in found.values():
-            words = searchable(one.kind, one.role, one.tool, payload(one.codec, one.body))
+            words = searchable(one.kind, one.role, one.tool, payload(one.body))
             prompt, text, tool, path = columns(one.kind, words)
             texts[one.id] = (unmarked(prompt), unmarked(text), unmarked(tool), unmarked(path))
         marked = store.marked(texts, self._match, OPEN, CLOSE) if self._match is not None else {}

@@ -184,7 +184,7 @@ def _descendants(db: Connection, one: SessionRow) -> list[SessionRow]:
 
 def _turns(db: Connection, one: SessionRow) -> list[Turn]:
     titles = {
-        event.seq: title_of(str((payload(event.codec, event.body) or {}).get("text") or ""))
+        event.seq: title_of(str((payload(event.body) or {}).get("text") or ""))
         for event in reports.event_rows(db, one.id, kinds=["message"])
         if event.role == "prompt"
     }
@@ -215,7 +215,7 @@ def messages(db: Connection, one: SessionRow, *, with_context: bool = False) -> 
     failed = {row.seq for row in reports.span_rows(db, one.id) if row.status not in ("ok", "open")}
     found = []
     for event in reports.event_rows(db, one.id, kinds=["message", "tool_call", "error"]):
-        body = payload(event.codec, event.body)
+        body = payload(event.body)
         if event.kind == "message":
             role, text = event.role or "assistant", str((body or {}).get("text") or "")
             if text and (with_context or role in ("prompt", "assistant")):
@@ -238,7 +238,7 @@ def events(db: Connection, one: SessionRow, *, limit: int = 0) -> list[Event]:
     """Every stored fact with its payload, in order."""
     found = []
     for row in reports.event_rows(db, one.id, limit=limit):
-        body = payload(row.codec, row.body)
+        body = payload(row.body)
         found.append(
             Event(
                 row.seq,
@@ -269,7 +269,7 @@ def events(db: Connection, one: SessionRow, *, limit: int = 0) -> list[Event]:
 def spans(db: Connection, one: SessionRow, now_ms: int) -> list[SpanLine]:
     """Tool calls in order, with what each was about."""
     about = {
-        event.seq: headline(event.kind, event.role, event.tool, payload(event.codec, event.body))
+        event.seq: headline(event.kind, event.role, event.tool, payload(event.body))
         for event in reports.event_rows(db, one.id, kinds=["tool_call", "tool_result"])
     }
     status = session_status(one, now_ms)

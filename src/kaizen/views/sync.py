@@ -100,8 +100,8 @@ def preview(db: Connection, kind: str | None, limit: int) -> list[Preview]:
         if one.kind == "events" and isinstance(leaves, dict):
             row = outbox.local_event(db, one.owner, leaves.get("event_seq"))
             if row is not None:
-                codec, body = row.pop("codec"), row.pop("body")
-                local = {**row, "payload": payload(codec, body)}
+                body = row.pop("body")
+                local = {**row, "payload": payload(body)}
         found.append(Preview(one.id, one.kind, len(one.payload), leaves, local))
     return found
 

@@ -39,7 +39,7 @@ def line(db: Connection, event: feed.Fed) -> Line:
     so_far = feed.cost_so_far(db, event.session_id)
     return Line(
         event.host_id, event.agent, event.workspace, event.seq, event.ts_ms, event.kind, event.role, event.tool,
-        event.call_id, event.model, headline(event.kind, event.role, event.tool, payload(event.codec, event.body)),
+        event.call_id, event.model, headline(event.kind, event.role, event.tool, payload(event.body)),
         None if event.is_error is None else bool(event.is_error), event.latency_ms, event.input_tokens,
         event.output_tokens, event.reasoning_tokens, event.cache_read_tokens, event.cache_write_tokens,
         None if event.cost_pusd is None else round_half_even(event.cost_pusd),
