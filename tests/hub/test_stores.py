@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kaizen.errors import StoreError, StoreTooNew
 from kaizen.hub.answer import Accepted
+from kaizen.hub.store.open import open_store
 from kaizen.hub.store.protocol import (
     Amounts,
     Batch,
@@ -329,6 +332,17 @@ def test_a_full_disk_is_told_apart_and_nothing_is_stored(tmp_path: Path) -> None
         with pytest.raises(Full):
             store.commit(TEAM, [batch("events", *[event(i, payload=text) for i in range(2, 50)])], NOW)
         assert len(rows(store, "events")) == 1
+
+
+def test_a_store_of_a_newer_hub_is_left_alone(tmp_path: Path) -> None:
+    SqliteStore(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(StoreTooNew, match="newer hub"):
+        open_store(str(tmp_path))
+    (tmp_path / "hub.db").write_bytes(b"not a database" * 500)
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_store(str(tmp_path))
 
 
 @pytest.mark.skipif(not POSTGRES, reason="needs PostgreSQL: make test-postgres")

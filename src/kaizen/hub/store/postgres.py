@@ -24,6 +24,7 @@ from kaizen.hub.store.protocol import (
     KEEP_FACTS_MS,
     KEEP_KEYS_MS,
     KEEP_TOMBSTONES_MS,
+    SCHEMA_VERSION,
     SNAPSHOTS_KEPT,
     Amounts,
     Batch,
@@ -36,6 +37,7 @@ from kaizen.hub.store.protocol import (
     Token,
     Window,
     Workspace,
+    check_version,
     is_team_id,
 )
 
@@ -58,9 +60,9 @@ class PostgresStore:
             db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             schema = files("kaizen.hub.store").joinpath("postgres.sql").read_text(encoding="utf-8")
             db.execute(schema)
-            db.execute(
-                "INSERT INTO meta VALUES ('secret', %s) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
-            )
+            for name, value in (("schema", b"%d" % SCHEMA_VERSION), ("secret", secrets.token_bytes(32))):
+                db.execute("INSERT INTO meta VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, value))
+            check_version(int(_one(db.execute("SELECT value FROM meta WHERE name = 'schema'"))[0]), "The database")
 
     def secret(self) -> bytes:
         with self._pool.transaction() as db:

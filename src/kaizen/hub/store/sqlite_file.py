@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from kaizen.hub.store.packing import unpack
-from kaizen.hub.store.protocol import Full, Unavailable
+from kaizen.hub.store.protocol import SCHEMA_VERSION, Full, Unavailable, check_version
 from kaizen.wire.ingest import SnapshotChunk
 
 
@@ -26,11 +26,11 @@ class TeamFile:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:  # a full disk ends it by itself
                     self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -44,9 +44,17 @@ class TeamFile:
 
 
 def open_file(path: Path, schema: str) -> sqlite3.Connection:
+    """Makes the tables where they are missing. Raises `StoreTooNew`, `Unavailable`."""
     db = connect(path)
-    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;")
-    db.executescript(files("kaizen.hub.store").joinpath(schema).read_text(encoding="utf-8"))
+    try:
+        with readable_errors():
+            check_version(db.execute("PRAGMA user_version").fetchone()[0], str(path))
+            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;")
+            db.executescript(files("kaizen.hub.store").joinpath(schema).read_text(encoding="utf-8"))
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        db.close()
+        raise
     db.create_function("chunk_total", 1, _chunk_total, deterministic=True)
     path.chmod(0o600)
     return db
@@ -64,7 +72,9 @@ def _chunk_total(body: bytes) -> int:
 def readable_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
+            raise  # a wrong statement or value: a bug of ours
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             raise Full from error
         raise Unavailable from error
