@@ -107,6 +107,7 @@ def with_items(text: bytes) -> bytes:
         (body("events", *[{}] * 5_001), (413, "too_many_items")),
         (body("events", event(payload={"t": "x" * 9_000_000})), (413, "body_too_large")),
         (b"9" * 5000, (400, "bad_json")),
+        (with_items(b"[" + b"[]," * 2_000_000 + b"[]]"), (413, "too_many_items")),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, bytes) else None,
 )

@@ -294,6 +294,12 @@ def test_old_facts_and_incomplete_snapshots_go(store: HubStore) -> None:
     assert len(rows(store, "repo_snapshots")) == 5
 
 
+def test_the_same_facts_again_are_one_row_with_the_higher_rev(store: HubStore) -> None:
+    put(store, batch("workspace_facts", facts("a", rev=1)), batch("workspace_facts", facts("b", rev=2)))
+    assert put(store, batch("workspace_facts", facts("a", rev=3))) == Accepted(received=1, updated=1)
+    assert sorted(one["rev"] for one in rows(store, "workspace_facts")) == [2, 3]
+
+
 def test_export_holds_everything(store: HubStore) -> None:
     put(store, *[batch(kind, make()) for kind, make in MAKE.items()])
     assert sorted(row.kind for row in store.export(TEAM)) == sorted(MAKE)

@@ -17,6 +17,7 @@ from kaizen.hub.item_rules import CHECKS, TIMES, Bad, Rules, check_time
 from kaizen.wire.ingest import (
     KINDS,
     Envelope,
+    Event,
     Item,
     Kind,
     Observation,
@@ -32,7 +33,9 @@ OBSERVATIONS = Kind(
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """An item as it is stored. `key` identifies it within team, workspace and kind.
+    """An item as it is stored: `body`. `item` is the same decoded, without its payload.
+
+    `key` identifies it within team, workspace and kind.
 
     `rev`, then `rank`, then `digest` decide between versions; -1 is no `rev`.
     """
@@ -161,9 +164,23 @@ def _entry(kind: Kind, index: int, raw: msgspec.Raw, decode: Callable[[msgspec.R
     if rules.guard(body):
         raise Bad("unredacted_content", "The item holds what should have been redacted.")
     digest = blake3(body).digest(length=16)
-    key = "/".join([str(getattr(item, name)) for name in kind.identity]) if kind.identity else digest.hex()
     session = getattr(item, "session_id_hash", "")
-    return Entry(index, key, session, ts_ms, -1 if item.rev is None else item.rev, rank, digest, body, item)
+    rev = -1 if item.rev is None else item.rev
+    return Entry(index, _key(kind, item), session, ts_ms, rev, rank, digest, body, _without_payload(item))
+
+
+def _key(kind: Kind, item: Item) -> str:
+    """A kind without names for its items identifies them by what they say."""
+    if kind.identity:
+        return "/".join([str(getattr(item, name)) for name in kind.identity])
+    return blake3(_encode(msgspec.structs.replace(item, rev=None))).hexdigest(length=16)
+
+
+def _without_payload(item: Item) -> Item:
+    """It is in the body; decoded it can be twenty times as large."""
+    if isinstance(item, Event) and item.payload is not None:
+        item = msgspec.structs.replace(item, payload=None)
+    return item
 
 
 def _bad(error: msgspec.ValidationError) -> Bad:
