@@ -9,11 +9,11 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types tests test-postgres bench docs lock clean
+.PHONY: help run test lint types tests test-postgres crash bench docs lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -2
-	@echo "also: lint, types, tests, test-postgres, docs, bench, lock, clean"
+	@echo "also: lint, types, tests, test-postgres, crash, docs, bench, lock, clean"
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -42,6 +42,10 @@ types: $(STAMP)
 
 tests: $(STAMP)
 	$(BIN)/pytest -n auto
+
+# The crash model at length: each point 20 times with real processes, 10,000 random steps against a model.
+crash: $(STAMP)
+	KAIZEN_CRASH_ROUNDS=20 KAIZEN_MODEL_STEPS=10000 $(BIN)/pytest -n auto tests/outbox/test_crash.py tests/outbox/test_model.py
 
 # The hub's tests on a PostgreSQL of their own, in a temporary folder. Debian: apt-get install postgresql
 test-postgres: $(STAMP)

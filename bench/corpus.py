@@ -112,7 +112,7 @@ there should need now use file test code function error call add value return ch
 type line first build change result path name data list user make fix update look let here would after before because
 still does same other case where out new no read write set get key module config default server request response cache
 query table index field class method argument string number object array loop thread lock event handler client
-""".split()  # noqa: SIM905 (a word list reads better as words)
+""".split()
 STEMS = """
 user order item cart price token session cache index store queue batch event stream buffer parser lexer node edge
 graph tree path route query filter sort page view model schema field column row table record lock mutex thread worker
@@ -124,7 +124,7 @@ pod volume disk block chunk frame packet socket port host proxy gateway bridge a
 pixel color shape line point curve mesh light camera scene audio note chord tempo track mix fade invoice tax refund
 payout ledger account bank card charge plan seat team member invite email sms push alert digest report chart export
 import
-""".split()  # noqa: SIM905 (a word list reads better as words)
+""".split()
 SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "xu", "zan", "tor",
              "lin", "mek", "dra", "pli", "cor", "ven", "shi", "qua", "sto", "ern", "ald", "isk", "omb")
 CODE = {

@@ -115,6 +115,7 @@ class Seed:
             started_at_ms=ts_ms,
             ended_at_ms=ts_ms + (took_ms or 0),
             lead_time_ms=took_ms,
+            rev=1,
         )
 
     def row(self, table: str, **values: Any) -> int:

@@ -172,7 +172,7 @@ def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
         ],
         "spans": [
             (name[s], key.get((s, seq)), turn, key.get((s, group)), *rest)
-            for s, seq, turn, group, *rest in db.execute("SELECT * FROM spans")
+            for s, seq, turn, group, *rest, _rev in db.execute("SELECT * FROM spans")
         ],
         "turns": [
             (name[s], turn, key.get((s, prompt)), *rest) for s, turn, prompt, *rest in db.execute("SELECT * FROM turns")

@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +82,7 @@ def test_every_error_is_documented(code: str, status: int) -> None:
 
 
 def test_no_documented_error_is_gone() -> None:
-    documented = re.findall(r"^\| `(\w+)` \| (\d) \|", read("errors.md"), re.MULTILINE)
+    documented = re.findall(r"^\| `(\w+)` \| (\d+) \|", read("errors.md"), re.MULTILINE)
     assert sorted((code, int(status)) for code, status in documented) == ERRORS
     assert (Crash.code, Crash.exit_status) in ERRORS
 
@@ -112,6 +114,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("name", MAIN)
 def test_every_page_can_be_found_from_the_readme(name: str) -> None:
     assert f"docs/{name}.md" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_leaves_is_current() -> None:
+    done = subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "what_leaves.py"), "--check"], check=False)
+    assert done.returncode == 0, "run: python scripts/what_leaves.py"
 
 
 def test_every_decision_is_listed() -> None:

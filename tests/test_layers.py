@@ -37,8 +37,8 @@ NO_ERRORS = {"__init__"}
 # Modules of the standard library that a pure layer has no business with: clocks, files, randomness, processes.
 IMPURE = {"os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess", "tempfile", "threading", "time"}
 PURE = {"model", "wire", *CORE}
-# The price table is data of the package: `pricing` reads it from beside its own code, once.
-OWN_DATA = {("src/kaizen/pricing/__init__.py", "pathlib.Path")}
+# Data of a package, read from beside its own code, once.
+OWN_DATA = {("src/kaizen/pricing/__init__.py", "pathlib.Path"), ("src/kaizen/redact/vocabulary.py", "pathlib.Path")}
 MODEL_NEEDS_ONLY = {"msgspec"}
 
 

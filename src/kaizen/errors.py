@@ -5,11 +5,16 @@
         BadTime                  2   bad_time
         BadConfig                2   bad_config
         BadQuery                 2   bad_query
+      SyncSetting               78   sync_setting
+        SaltInvalid             78   salt_invalid
+        EndpointRefused         78   endpoint_refused
+      SyncBusy                  75   sync_busy
       NotFound                   3
         SessionNotFound          3   session_not_found
         AmbiguousId              3   ambiguous_id
         ProjectNotFound          3   project_not_found
         ModelNotFound            3   model_not_found
+        SyncItemNotFound         3   sync_item_not_found
         TeamNotFound             3   team_not_found
       StoreError                 1   store_error
         StoreTooNew              1   store_too_new
@@ -56,8 +61,38 @@ class BadQuery(UsageError):
     code = "bad_query"
 
 
+class SyncSetting(KaizenError):
+    """Nothing can be sent before a setting is made or corrected."""
+
+    code, exit_status = "sync_setting", 78
+
+
+class SaltInvalid(SyncSetting):
+    code = "salt_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The salt is not 64 hex digits.",
+                         hint="All of a team share one; it stands in what `kaizen hub serve` printed.")
+
+
+class EndpointRefused(SyncSetting):
+    code = "endpoint_refused"
+
+
+class SyncBusy(KaizenError):
+    code, exit_status = "sync_busy", 75
+
+
 class NotFound(KaizenError):
     code, exit_status = "not_found", 3
+
+
+class SyncItemNotFound(NotFound):
+    code = "sync_item_not_found"
+
+    def __init__(self, item: int, *, is_waiting: bool) -> None:
+        super().__init__(f"There is no {'waiting' if is_waiting else 'dead'} item {item}.",
+                         hint=f"List them with: kaizen sync {'preview' if is_waiting else 'dead'}")
 
 
 class SessionNotFound(NotFound):

@@ -19,7 +19,7 @@ New events of a session are folded at once; a session whose old events changed i
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -39,13 +39,18 @@ from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
 
 MAX_CACHED_SESSIONS = 2_000
+# A place where an event no longer is: (session id, seq, id of the workspace that the session had then).
+Left = tuple[int, int, int | None]
+# Called at the end of each transaction, with its `rev` and what was left in it.
+Enqueue = Callable[[Connection, int, Sequence[Left]], None]
 
 
 class Ingest:
     """Writes batches into one store. Not for use by two threads. `root_of` maps a workspace path to its repository."""
 
-    def __init__(self, db: Connection, prices: PriceBook, root_of: Callable[[str], str]) -> None:
-        self._db, self._prices, self._root_of = db, prices, root_of
+    def __init__(self, db: Connection, prices: PriceBook, root_of: Callable[[str], str],
+                 enqueue: Enqueue | None = None) -> None:
+        self._db, self._prices, self._root_of, self._enqueue = db, prices, root_of, enqueue
         self._sessions: dict[tuple[str, str], Session] = {}
         self._by_id: dict[int, Session] = {}
         self._folds: dict[int, folds.State] = {}
@@ -62,6 +67,7 @@ class Ingest:
         self._seen: dict[int, list[Seen]] = defaultdict(list)
         self._quarters: dict[tuple[int, int, str, str], list[int]] = {}
         self._session_sums: dict[tuple[int, str], list[int]] = {}
+        self._left: list[Left] = []
         before = self.new_events
         try:
             with transaction(self._db) as rev:
@@ -71,6 +77,8 @@ class Ingest:
                 self._fold()
                 self._write_sums()
                 sessions.update(self._db, [self._by_id[one] for one in sorted(self._touched)], rev)
+                if self._enqueue:
+                    self._enqueue(self._db, rev, self._left)
         except BaseException:
             self._forget()
             self.new_events = before
@@ -115,6 +123,7 @@ class Ingest:
             self._touched.add(session_id)
         self.rewound.update(shared := events.files_sharing(self._db, self._file_id))
         files.rewind(self._db, shared, ledgers.encode(ledgers.Ledger()))
+        self._leave(events.places_of_file(self._db, self._file_id))
         events.delete_of_file(self._db, self._file_id)
 
     # Sessions
@@ -162,6 +171,9 @@ class Ingest:
         moved = [row for row in requests.of_session(self._db, session.id) if session.events]
         for request in moved:
             self._book(request, session, -1)
+        if self._enqueue and session.events:
+            self._leave(events.places_of_session(self._db, session.id))
+            events.touch(self._db, session.id, self._rev)
         workspace_id = self._workspaces.get(path)
         if workspace_id is None:
             workspace_id = self._workspaces[path] = sessions.workspace(self._db, path, self._root_of(path))
@@ -237,6 +249,7 @@ class Ingest:
             self._book(old, self._session_of(old.session_id), -1)
             session = self._session_of(row.session_id)
             if old.session_id != row.session_id:
+                self._leave(events.places(db, [row.id]))
                 requests.move(db, row, self._next_seq(session))
                 self._refold.update((old.session_id, row.session_id))
             self._book(row, session, +1)
@@ -318,6 +331,7 @@ class Ingest:
         if there.session_id != session.id:
             holder = self._session_of(there.session_id)
             if (draft.is_copy, *session.owner_rank()) < (there.is_copy, *holder.owner_rank()):
+                self._leave(events.places(self._db, [there.id]))
                 events.move(self._db, there.id, session.id, self._next_seq(session), draft.is_copy, self._rev)
                 self._refold.update((there.session_id, session.id))
                 there.session_id = session.id
@@ -358,10 +372,15 @@ class Ingest:
             elif stored:
                 tiers[host_id] = min(tier, *(_tier(key) for _, key in stored))
             if worse := [event_id for event_id, key in stored if _tier(key) > tiers[host_id]]:
+                self._leave(events.places(self._db, worse))
                 events.delete(self._db, worse)
                 self._refold.add(session.id)
         return [item for item in items
                 if item.draft.kind == "cost" or _tier(item.draft.key) == tiers[item.draft.session]]
+
+    def _leave(self, places: Iterable[tuple[int, int]]) -> None:
+        if self._enqueue:
+            self._left += [(one, seq, self._session_of(one).workspace_id) for one, seq in places]
 
     def _next_seq(self, session: Session) -> int:
         session.next_seq += 1
@@ -401,7 +420,7 @@ class Ingest:
 
     def _apply(self, session: Session, state: folds.State, changes: folds.Changes) -> None:
         one = session.id
-        derived.put_spans(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.spans])
+        derived.put_spans(self._db, [(one, *msgspec.structs.astuple(row), self._rev) for row in changes.spans])
         derived.put_turns(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.turns])
         derived.add_files(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.files])
         derived.add_tools(self._db, [(one, *msgspec.structs.astuple(row)) for row in changes.tools])

@@ -18,9 +18,8 @@ from kaizen.capture import discover, tables
 from kaizen.capture import ledger as ledgers
 from kaizen.capture.git import repository_of
 from kaizen.capture.index import Indexer
-from kaizen.capture.ingest import Ingest
+from kaizen.capture.ingest import Enqueue, Ingest
 from kaizen.capture.ledger import Ledger
-from kaizen.capture.lock import capture_lock
 from kaizen.capture.plan import Plan, plan
 from kaizen.capture.tail import Batch, Cursor, packed
 from kaizen.capture.worker import PARALLEL_ABOVE, Read, Task, Unreadable, frames
@@ -28,6 +27,7 @@ from kaizen.config.model import Config
 from kaizen.sources import ALL, by_name
 from kaizen.sources.shapes import Malformed, Source, TableSource
 from kaizen.store import backup, files, meta
+from kaizen.store.lock import capture_lock
 from kaizen.store.open import database_of, open_store, put_aside, readable_errors, transaction
 
 TABLES = frozenset(source.name for source in ALL if isinstance(source, TableSource))
@@ -61,9 +61,10 @@ class LoadReport(msgspec.Struct):
 
 
 def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progress | None = None,
-         rebuild: bool = False, index: bool = True) -> LoadReport:
+         rebuild: bool = False, index: bool = True, enqueue: Enqueue | None = None) -> LoadReport:
     """Read all that is new, index it for search, and report. Waits for another running import to finish first.
 
+    `enqueue` is told what each transaction changed.
     `rebuild` puts the old store aside as `kaizen.db.<time>` and reads everything again.
     """
     began = time.monotonic()
@@ -73,7 +74,7 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
         with contextlib.closing(open_store(home, write=True)) as db:
             indexer = Indexer(home, exclude=config.search.exclude) if index else None
             with indexer or contextlib.nullcontext():
-                done = _run(db, env, config, progress)
+                done = _run(db, env, config, progress, enqueue)
             if indexer and indexer.problem:
                 done.errors.append(FileError(str(home / "search.db"), None, str(indexer.problem)))
             backup.weekly(db, home, now_ms())
@@ -85,13 +86,13 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
     return report
 
 
-def refresh(home: Path, env: Mapping[str, str], config: Config) -> LoadReport | None:
+def refresh(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue | None = None) -> LoadReport | None:
     """Read what grew, without indexing. None when another process is doing just that."""
     with readable_errors(database_of(home)), capture_lock(home, wait=False) as ours:
         if not ours:
             return None
         with contextlib.closing(open_store(home, write=True)) as db:
-            return _run(db, env, config, None)
+            return _run(db, env, config, None, enqueue)
 
 
 def sources_of(config: Config) -> list[Source]:
@@ -123,10 +124,11 @@ def _add(counts: dict[str, int], key: str, amount: int) -> None:
     counts[key] = counts.get(key, 0) + amount
 
 
-def _run(db: sqlite3.Connection, env: Mapping[str, str], config: Config, progress: Progress | None) -> LoadReport:
+def _run(db: sqlite3.Connection, env: Mapping[str, str], config: Config, progress: Progress | None,
+         enqueue: Enqueue | None) -> LoadReport:
     report = LoadReport()
     found, report.roots = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-    ingest = Ingest(db, pricing.load(config.prices), repository_of)
+    ingest = Ingest(db, pricing.load(config.prices), repository_of, enqueue)
     take(db, found, plan(found, files.stamps(db)), ingest, report, progress)
     return report
 

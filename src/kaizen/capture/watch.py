@@ -12,32 +12,32 @@ from pathlib import Path
 from kaizen import pricing
 from kaizen.capture import discover
 from kaizen.capture.git import repository_of
-from kaizen.capture.ingest import Ingest
+from kaizen.capture.ingest import Enqueue, Ingest
 from kaizen.capture.load import TABLES, LoadReport, read_lines, read_table, sources_of, user_home
-from kaizen.capture.lock import capture_lock
 from kaizen.capture.plan import plan
 from kaizen.config.model import Config
 from kaizen.store import files
+from kaizen.store.lock import capture_lock
 from kaizen.store.open import open_store
 
 POLL_S, LIST_S, HOT_S = 0.015, 1.0, 600
 
 
-def follow(home: Path, env: Mapping[str, str], config: Config) -> Iterator[None]:
+def follow(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue | None = None) -> Iterator[None]:
     """Yields whenever the store may have changed, at least every second. Runs until closed."""
     while True:
         with capture_lock(home, wait=False) as ours:
             if ours:
-                yield from _store(home, env, config)
+                yield from _store(home, env, config, enqueue)
         # Somebody else stores: look often, and take over when they are gone.
         time.sleep(POLL_S)
         yield
 
 
-def _store(home: Path, env: Mapping[str, str], config: Config) -> Iterator[None]:
+def _store(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue | None) -> Iterator[None]:
     db = open_store(home, write=True)
     try:
-        ingest = Ingest(db, pricing.load(config.prices), repository_of)
+        ingest = Ingest(db, pricing.load(config.prices), repository_of, enqueue)
         hot: list[discover.Found] = []
         listed = 0.0
         while True:

@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     help: str
 
 
-GROUPS = ("Start", "See", "Team", "Operate")
+GROUPS = ("Start", "See", "Share", "Operate")
 
 COMMANDS = {
     "load": Entry("kaizen.cli.load", "Start", "Read what the agents on this machine wrote."),
@@ -30,8 +30,9 @@ COMMANDS = {
     "tail": Entry("kaizen.cli.tail", "See", "Watch every agent as it works."),
     "insights": Entry("kaizen.cli.insights", "See", "What stands out: tools, errors, files, guidance."),
     "explain": Entry("kaizen.cli.explain", "See", "Where a number comes from, record by record."),
-    "team": Entry("kaizen.cli.team", "Team", "Your team's sessions, tokens and cost, from its hub."),
-    "hub": Entry("kaizen.cli.hub", "Team", "Run the server that a team's machines send their numbers to."),
+    "sync": Entry("kaizen.cli.sync", "Share", "Send to your team's hub and to exporters."),
+    "team": Entry("kaizen.cli.team", "Share", "Your team's sessions, tokens and cost, from its hub."),
+    "hub": Entry("kaizen.cli.hub", "Share", "Run the server that a team's machines send their numbers to."),
     "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),
     "gc": Entry("kaizen.cli.gc", "Operate", "Delete old sessions' data. Keeps everything unless you say so."),
     "config": Entry("kaizen.cli.config", "Operate", "Show the settings and where each comes from."),

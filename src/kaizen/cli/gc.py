@@ -60,7 +60,7 @@ def gc(run: Run, days: int, events: bool, yes: bool) -> None:
 
 def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
     from kaizen.capture.index import reindex
-    from kaizen.capture.lock import capture_lock
+    from kaizen.store.lock import capture_lock
 
     with (
         capture_lock(run.home, wait=True),

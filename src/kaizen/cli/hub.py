@@ -76,6 +76,8 @@ def serve(
     from kaizen.hub import serve as server
     from kaizen.hub.hub import Hub
     from kaizen.hub.limits import Limits
+    from kaizen.redact.guard import leaks
+    from kaizen.redact.schema import reduce
 
     with closing(_open(run, store)) as opened:
         try:
@@ -92,7 +94,7 @@ def serve(
                 run.out.note(f"Listening on {reached}")
             limits = Limits(requests_per_minute=requests_per_minute, body_timeout_s=body_timeout,
                             burst=max(1, requests_per_minute // 5))  # fmt: skip
-            server.serve(Hub(opened, limits), listening)
+            server.serve(Hub(opened, limits, guard=lambda text: bool(leaks(text)), reduce=reduce), listening)
 
 
 def _first_team(run: Run, store: "HubStore", team_id: str, url: str) -> FirstRun:

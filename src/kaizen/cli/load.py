@@ -23,7 +23,7 @@ def load(run: Run, rebuild: bool, no_progress: bool) -> None:
     from kaizen.capture import load as capture
 
     with run.progress(is_wanted=not no_progress) as progress:
-        report = capture.load(run.home, run.env, run.config, progress=progress, rebuild=rebuild)
+        report = capture.load(run.home, run.env, run.config, progress=progress, rebuild=rebuild, enqueue=run.enqueue)
     run.out.show(report, lines)
 
 

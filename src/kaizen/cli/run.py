@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kaizen.cli.options import Where
     from kaizen.cli.progress import Progress
     from kaizen.model.times import Window
+    from kaizen.outbox.enqueue import Enqueue
 
 
 class Reading(NamedTuple):
@@ -102,7 +103,7 @@ class Run:
         from kaizen.capture.load import load
 
         with self.progress() as progress:
-            load(self.home, self.env, self.config, progress=progress)
+            load(self.home, self.env, self.config, progress=progress, enqueue=self.enqueue)
 
     @contextlib.contextmanager
     def progress(self, *, is_wanted: bool = True) -> Iterator["Progress | None"]:
@@ -120,10 +121,31 @@ class Run:
         from kaizen.capture.load import refresh
 
         try:
-            if refresh(self.home, self.env, self.config) is None:
+            if refresh(self.home, self.env, self.config, self.enqueue) is None:
                 self.out.note("Another kaizen is reading new records just now; this shows what is there.")
         except (DiskFull, StoreBusy, StoreReadOnly, OSError) as error:
             self.out.warn(f"Not up to date, new records could not be stored: {error}")
+
+    @cached_property
+    def enqueue(self) -> "Enqueue | None":
+        """What puts changes in the outbox; None when nothing is to leave. Settings that cannot work are a warning here:
+        what they miss is made up when they are right."""
+        if not (self.config.sync.endpoint or self.config.telemetry.exporters):
+            return None
+        from kaizen.outbox.enqueue import Enqueue
+        from kaizen.outbox.gate import gate
+
+        try:
+            found = gate(self.config, self.env, self.home)
+        except KaizenError as error:
+            self.out.warn(f"Nothing can be sent: {error}")
+            return None
+        return None if found is None else Enqueue(found)
+
+    def catch_up(self, db: sqlite3.Connection) -> None:
+        """Enqueue what was stored before anybody wanted to send it."""
+        if self.enqueue is not None:
+            self.enqueue.catch_up(db)
 
     def repositories(self, folder: str | None = None) -> tuple[str, ...]:
         """The repository of a folder, by default of the current one: as named, and with its links resolved."""

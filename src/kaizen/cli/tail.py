@@ -50,7 +50,7 @@ def tail(run: Run, session: str | None, is_all: bool, agent: str | None, kind: s
         first = count if count is not None else 0 if as_json else 10
         for event in feed.last(db, first, **wanted):  # type: ignore[arg-type]
             show(line(db, event))
-        for _ in follow(run.home, run.env, run.config):
+        for _ in follow(run.home, run.env, run.config, run.enqueue):
             newest = feed.newest_id(db)
             if newest == at:
                 continue

@@ -43,9 +43,9 @@ def config_path(home: Path) -> Path:
     return home / FILE_NAME
 
 
-def load(home: Path, env: Mapping[str, str]) -> Loaded:
+def load(home: Path, env: Mapping[str, str], path: Path | None = None) -> Loaded:
     """Raises `BadConfig` with file, line and column for text that is no TOML or a value of the wrong kind."""
-    path = config_path(home)
+    path = path or config_path(home)
     layers = [_from_env(env)]
     try:
         text = path.read_bytes()
@@ -78,10 +78,27 @@ def merge(layers: list[Layer]) -> Loaded:
     except msgspec.ValidationError as error:
         raise _wrong_value(error, origins) from error
     settings = [
-        Setting(".".join(map(_quoted, path)), value, origins.get(path, "default"))
+        Setting(".".join(map(_quoted, path)), _masked(path, value), origins.get(path, "default"))
         for path, value in leaves(msgspec.to_builtins(config))
     ]
     return Loaded(config, settings, warnings)
+
+
+_SECRET_NAMES = ("key", "token", "secret", "password", "salt", "headers")
+
+
+def _masked(path: tuple[str, ...], value: Any) -> Any:
+    """Secrets show only that they are there."""
+    if path[0] == "sync" and path[-1] in ("team_token", "team_salt_hex"):
+        return _mask(value)
+    if path == ("telemetry", "exporters"):
+        return [{key: _mask(one) if any(word in key.lower() for word in _SECRET_NAMES) and not key.endswith("_env")
+                 else one for key, one in row.items()} for row in value]
+    return value
+
+
+def _mask(value: Any) -> Any:
+    return f"<set, {len(str(value))} characters>" if value else value
 
 
 def leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 _SPAN = """INSERT OR REPLACE INTO spans (session_id, seq, turn, parallel_group, tool, call_id, request, status,
-             status_reason, started_at_ms, ended_at_ms, lead_time_ms, exit_code)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+             status_reason, started_at_ms, ended_at_ms, lead_time_ms, exit_code, rev)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _TURN = "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FILE = """INSERT INTO files_touched VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET times = times + excluded.times, is_guess = min(is_guess, excluded.is_guess),

@@ -102,6 +102,25 @@ def sessions_of_file(db: Connection, file_id: int) -> list[int]:
     return [row[0] for row in db.execute("SELECT DISTINCT session_id FROM events WHERE file_id = ?", (file_id,))]
 
 
+def places(db: Connection, event_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """(session id, seq) of each."""
+    return [db.execute("SELECT session_id, seq FROM events WHERE id = ?", (one,)).fetchone() for one in event_ids]
+
+
+def places_of_file(db: Connection, file_id: int) -> list[tuple[int, int]]:
+    return list(db.execute("SELECT session_id, seq FROM events WHERE file_id = ?", (file_id,)))
+
+
+def places_of_session(db: Connection, session_id: int) -> list[tuple[int, int]]:
+    return list(db.execute("SELECT session_id, seq FROM events WHERE session_id = ?", (session_id,)))
+
+
+def touch(db: Connection, session_id: int, rev: int) -> None:
+    """As if all events of the session, and its spans, had just changed."""
+    db.execute("UPDATE events SET rev = ? WHERE session_id = ?", (rev, session_id))
+    db.execute("UPDATE spans SET rev = ? WHERE session_id = ?", (rev, session_id))
+
+
 def delete_of_file(db: Connection, file_id: int) -> None:
     db.execute("DELETE FROM events WHERE file_id = ?", (file_id,))
     db.execute("DELETE FROM sightings WHERE file_id = ?", (file_id,))

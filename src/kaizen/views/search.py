@@ -29,9 +29,9 @@ from kaizen.query.parse import parse
 from kaizen.query.snippet import CLOSE, OPEN, mark, snippet, unmarked
 from kaizen.query.words import columns
 from kaizen.store import search as store
+from kaizen.store.bodies import payload
 from kaizen.store.rows import all_of
 from kaizen.store.search import Candidate, Found, SessionFacts
-from kaizen.views.bodies import payload
 from kaizen.views.scope import EVERYTHING, Scope
 
 Sort = Literal["score", "time"]

@@ -13,8 +13,8 @@ from kaizen.model import span as model
 from kaizen.model.ids import Known, resolve
 from kaizen.model.usage import round_half_even
 from kaizen.store import reports
+from kaizen.store.bodies import payload
 from kaizen.store.reports import FileRow, GuidanceRow, SessionRow
-from kaizen.views.bodies import payload
 from kaizen.views.scope import Scope
 from kaizen.views.sessions import SessionLine, line, lines
 from kaizen.views.sessions import shown_status as session_status

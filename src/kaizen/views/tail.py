@@ -7,7 +7,7 @@ import msgspec
 from kaizen.derive.summary import headline
 from kaizen.model.usage import round_half_even
 from kaizen.store import feed
-from kaizen.views.bodies import payload
+from kaizen.store.bodies import payload
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -57,6 +57,8 @@ class Event(Item, frozen=True, kw_only=True):
     context_max_tokens: Count | None = None
     system_prompt_tokens: Count | None = None
     ts_exact: bool | None = None
+    # As known when the event was enqueued; 0 = before the first prompt.
+    turn: Count | None = None
     is_void: bool = False
 
 

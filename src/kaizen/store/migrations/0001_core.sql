@@ -187,6 +187,7 @@ CREATE TABLE spans (
   ended_at_ms        INTEGER,
   lead_time_ms       INTEGER,                     -- only when both clocks are exact
   exit_code          INTEGER,
+  rev                INTEGER NOT NULL,
   PRIMARY KEY (session_id, seq)
 ) STRICT, WITHOUT ROWID;
 

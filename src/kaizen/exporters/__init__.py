@@ -1,0 +1,1 @@
+"""Where copies of outbound items go besides the hub: one file for each type of destination."""

@@ -1,0 +1,83 @@
+"""What a receiver's answer to an OTLP request means. Pure."""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from kaizen.exporters.otlp_settings import Signal
+from kaizen.wire.sink import Again, Done, Refused, Result
+
+# Exactly those that the protocol calls retryable.
+LATER = frozenset({429, 502, 503, 504})
+_REJECTED = {"traces": "rejected_spans", "metrics": "rejected_data_points", "logs": "rejected_log_records"}
+
+
+def meaning(signal: Signal, status: int, headers: Mapping[str, str], body: bytes, now_ms: int) -> Result:
+    """`headers` by lower-case names."""
+    if status in LATER:
+        return Again(f"http {status}", retry_after_s(headers.get("retry-after"), now_ms))
+    if not 200 <= status < 300:
+        return Refused(f"http {status}")
+    rejected, detail = _rejected(signal, headers.get("content-type", ""), body)
+    return Done(rejected, detail)
+
+
+def retry_after_s(value: str | None, now_ms: int) -> float | None:
+    """Seconds, or the time until a date. None when the header is missing or says neither."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        return None
+    return max(at.timestamp() - now_ms / 1000, 0.0)
+
+
+class _Partial(msgspec.Struct, frozen=True, rename="camel"):
+    rejected_spans: int = 0
+    rejected_data_points: int = 0
+    rejected_log_records: int = 0
+    error_message: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True, rename="camel"):
+    partial_success: _Partial = _Partial()
+
+
+_json = msgspec.json.Decoder(_Answer, strict=False).decode
+
+
+def _rejected(signal: Signal, content_type: str, body: bytes) -> tuple[int, str]:
+    """(how many, why). An answer that cannot be read rejected nothing: it was a 200."""
+    if "json" in content_type:
+        try:
+            partial: Any = _json(body).partial_success
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return 0, ""
+    else:
+        partial = _protobuf(signal, body)
+    if partial is None:
+        return 0, ""
+    return max(getattr(partial, _REJECTED[signal]), 0), str(partial.error_message)[:200]
+
+
+def _protobuf(signal: Signal, body: bytes) -> Any:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    kinds: dict[str, Any] = {
+        "traces": ExportTraceServiceResponse, "metrics": ExportMetricsServiceResponse,
+        "logs": ExportLogsServiceResponse}  # fmt: skip
+    # Comes without types.
+    decode_error = import_module("google.protobuf.message").DecodeError
+    try:
+        return kinds[signal].FromString(body).partial_success
+    except decode_error:
+        return None
