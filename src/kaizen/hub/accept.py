@@ -143,7 +143,22 @@ def _taken(kind: Kind, envelope: Envelope, items: Sequence[msgspec.Raw], rules: 
             entries.append(_entry(kind, index, raw, decode, rules))
         except Bad as bad:
             rejected.append(Rejected(index, bad.code, str(bad), bad.field))
-    return Taken(envelope, entries, rejected, len(items))
+    clean, leaking = _guarded(entries, rules)
+    return Taken(envelope, clean, sorted([*rejected, *leaking], key=lambda one: one.index), len(items))
+
+
+def _guarded(entries: list[Entry], rules: Rules) -> tuple[list[Entry], list[Rejected]]:
+    """One look at all of them together costs a sixth of a look at each, and mostly there is nothing to find."""
+    if not rules.guard(b"\n".join([entry.body for entry in entries])):
+        return entries, []
+    clean, leaking = [], []
+    for entry in entries:
+        if rules.guard(entry.body):
+            message = "The item holds what should have been redacted."
+            leaking.append(Rejected(entry.index, "unredacted_content", message))
+        else:
+            clean.append(entry)
+    return clean, leaking
 
 
 def _entry(kind: Kind, index: int, raw: msgspec.Raw, decode: Callable[[msgspec.Raw], Any], rules: Rules) -> Entry:
@@ -161,8 +176,6 @@ def _entry(kind: Kind, index: int, raw: msgspec.Raw, decode: Callable[[msgspec.R
     item, ts_ms, rank = CHECKS[type(item)](item, rules)
     check_time(TIMES.get(type(item)), ts_ms, rules)
     body = _encode(item)
-    if rules.guard(body):
-        raise Bad("unredacted_content", "The item holds what should have been redacted.")
     digest = blake3(body).digest(length=16)
     session = getattr(item, "session_id_hash", "")
     rev = -1 if item.rev is None else item.rev
