@@ -167,13 +167,16 @@ def test_what_was_accepted_survives_a_kill(tmp_path: Path, kaizen: Kaizen) -> No
 
 
 def test_no_hub_and_a_wrong_token_are_errors(hub: Served, kaizen: Kaizen) -> None:
-    away = kaizen("team", "summary", "--json", env={"KAIZEN_SYNC__ENDPOINT": "http://127.0.0.1:9"})
+    away = kaizen("team", "summary", "--json", env={"KAIZEN_SYNC__ENDPOINT": "http://127.0.0.1:9",
+                                                    "KAIZEN_SYNC__TEAM_TOKEN": "kzn_x"})  # fmt: skip
     assert (away.status, away.error["code"]) == (1, "hub_unreachable")
     wrong = kaizen("team", "tail", "--json", env={"KAIZEN_SYNC__ENDPOINT": hub.said["url"],
                                                   "KAIZEN_SYNC__TEAM_TOKEN": "kzn_x"})  # fmt: skip
     assert (wrong.error["code"], wrong.error["details"]["answer"]) == ("hub_refused", "unauthorized")
     plain = kaizen("team", "summary", "--json", env={"KAIZEN_SYNC__ENDPOINT": "http://hub.example.com"})
-    assert plain.error["code"] == "bad_config"
+    assert plain.error["code"] == "endpoint_refused"
+    nameless = kaizen("team", "summary", "--json", env={"KAIZEN_SYNC__ENDPOINT": hub.said["url"]})
+    assert nameless.error["code"] == "bad_config"
 
 
 def test_teams_and_tokens_are_managed_beside_a_running_hub(hub: Served, tmp_path: Path, kaizen: Kaizen) -> None:

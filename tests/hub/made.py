@@ -7,7 +7,7 @@ import msgspec
 from blake3 import blake3
 
 from kaizen.hub import accept
-from kaizen.hub.accept import Rules
+from kaizen.hub.item_rules import Rules
 from kaizen.hub.store.protocol import Batch
 from kaizen.wire.ingest import KINDS
 

@@ -107,6 +107,7 @@ def with_items(text: bytes) -> bytes:
         (body("events", *[{}] * 5_001), (413, "too_many_items")),
         (body("events", event(payload={"t": "x" * 9_000_000})), (413, "body_too_large")),
         (b"9" * 5000, (400, "bad_json")),
+        (with_items(b"[" + b"[]," * 2_000_000 + b"[]]"), (413, "too_many_items")),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, bytes) else None,
 )
@@ -178,7 +179,7 @@ def test_what_should_have_been_redacted_is_neither_stored_nor_logged(store: HubS
         assert counts["rejected"][0]["code"] == "unredacted_content"
         assert "hunter2" not in msgspec.json.encode([counts, hub.log]).decode()
         assert len(hub.get("/v1/query/events").json()["items"]) == 1
-        assert hub.hub.alerts == 1
+        assert (hub.hub.alerts, hub.log[0]["unredacted"]) == (1, 1)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

@@ -2,6 +2,9 @@
 
 import itertools
 import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kaizen.errors import StoreError, StoreTooNew
 from kaizen.hub.answer import Accepted
+from kaizen.hub.store.open import open_store
 from kaizen.hub.store.protocol import (
     Amounts,
     Batch,
+    Full,
     HubStore,
     KeyReused,
     Refused,
@@ -23,7 +29,9 @@ from kaizen.hub.store.protocol import (
     Window,
     Workspace,
 )
+from kaizen.hub.store.sqlite import SqliteStore
 
+from .conftest import POSTGRES
 from .made import MAKE, NOW, TEAM, WORKSPACE, batch, chunk, cost, event, facts, hashed, session, span
 
 DAY = 86_400_000
@@ -286,6 +294,12 @@ def test_old_facts_and_incomplete_snapshots_go(store: HubStore) -> None:
     assert len(rows(store, "repo_snapshots")) == 5
 
 
+def test_the_same_facts_again_are_one_row_with_the_higher_rev(store: HubStore) -> None:
+    put(store, batch("workspace_facts", facts("a", rev=1)), batch("workspace_facts", facts("b", rev=2)))
+    assert put(store, batch("workspace_facts", facts("a", rev=3))) == Accepted(received=1, updated=1)
+    assert sorted(one["rev"] for one in rows(store, "workspace_facts")) == [2, 3]
+
+
 def test_export_holds_everything(store: HubStore) -> None:
     put(store, *[batch(kind, make()) for kind, make in MAKE.items()])
     assert sorted(row.kind for row in store.export(TEAM)) == sorted(MAKE)
@@ -311,6 +325,74 @@ def test_a_team_is_added_once(store: HubStore) -> None:
     assert len(store.secret()) == 32
     assert store.secret() == store.secret()
     store.check()
+
+
+def test_a_full_disk_is_told_apart_and_nothing_is_stored(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        store.add_team(Team(TEAM, NOW))
+        put(store, batch("events", cost(1)))
+        with store._file(TEAM).writing() as db:
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count = {pages}")
+        text = {"text": random.Random(1).randbytes(20_000).hex()}
+        with pytest.raises(Full):
+            store.commit(TEAM, [batch("events", *[event(i, payload=text) for i in range(2, 50)])], NOW)
+        assert len(rows(store, "events")) == 1
+
+
+def test_a_store_of_a_newer_hub_is_left_alone(tmp_path: Path) -> None:
+    SqliteStore(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(StoreTooNew, match="newer hub"):
+        open_store(str(tmp_path))
+    (tmp_path / "hub.db").write_bytes(b"not a database" * 500)
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_store(str(tmp_path))
+
+
+@pytest.mark.skipif(not POSTGRES, reason="needs PostgreSQL: make test-postgres")
+def test_a_lost_connection_is_made_again() -> None:
+    import psycopg
+
+    from kaizen.hub.store.postgres import PostgresStore
+
+    from .private_postgres import empty_database
+
+    url = empty_database(POSTGRES)
+    with closing(PostgresStore(url)) as store:
+        store.add_team(Team(TEAM, NOW))
+        put(store, batch("events", cost(1)))
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert put(store, batch("events", cost(1))) == Accepted(received=1, deduped=1)
+
+
+@pytest.mark.skipif(not POSTGRES, reason="needs PostgreSQL: make test-postgres")
+def test_days_have_partitions_that_go_when_they_are_empty() -> None:
+    import psycopg
+
+    from kaizen.hub.store.postgres import PostgresStore
+
+    from .private_postgres import empty_database
+
+    def partitions(url: str) -> int:
+        with psycopg.connect(url) as db:
+            row = db.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass").fetchone()
+            return int(row[0]) if row else 0
+
+    url = empty_database(POSTGRES)
+    with closing(PostgresStore(url)) as store:
+        store.add_team(Team(TEAM, NOW))
+        put(store, batch("events", *[cost(i, ts_ms=NOW - i * DAY) for i in (0, 1, 2, 900)]))
+        assert partitions(url) == 1 + 3
+        assert store.prune(TEAM, NOW - DAY - DAY // 2, NOW) == 2
+        assert partitions(url) == 1 + 2
+        put(store, batch("events", cost(5, ts_ms=NOW - 2 * DAY)))
+        assert total(store).requests == 3
 
 
 VERSIONS = st.lists(

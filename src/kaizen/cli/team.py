@@ -37,6 +37,8 @@ from kaizen.views.cost import Cost, CostRow, UnpricedModel
 from kaizen.views.usage import Usage, add_up, usage
 
 GROUPINGS = ("day", "week", "month", "agent", "model", "project", "session")
+# Rows of a table in the summary; the rest is a command away.
+MOST_SHARES = 10
 SHORT_HASH = len("blake3:") + 8
 
 
@@ -159,6 +161,7 @@ def _summary_lines(found: TeamSummary, ink: Ink) -> Iterator[str]:
 
 def _shares(title: str, rows: list[KeyedSums], ink: Ink) -> Iterator[str]:
     costs, _ = add_up([one.amounts for one in rows])
+    shown = list(zip(rows, costs, strict=True))[:MOST_SHARES]
     columns = [
         Column(title, flexible=True, least=14),
         Column("Requests", right=True),
@@ -170,10 +173,12 @@ def _shares(title: str, rows: list[KeyedSums], ink: Ink) -> Iterator[str]:
         [
             [_short(one.key, ink), count(one.requests), short_count(one.total_tokens),
              usd(cost, is_partial=one.is_partial)]
-            for one, cost in zip(rows, costs, strict=True)
+            for one, cost in shown
         ],
         ink,
     )  # fmt: skip
+    if len(rows) > len(shown):
+        yield ink.dim(f"and {len(rows) - len(shown)} more: kaizen team cost --by {title.lower()}")
 
 
 @command(

@@ -18,27 +18,24 @@ TIMEOUT_S = 30.0
 # The hub says that it is there every 15 seconds.
 SILENCE_S = 45.0
 RETRY_S = 2.0
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class TeamHub:
     def __init__(self, run: Run) -> None:
         import httpx
 
+        from kaizen.outbox.client import check_endpoint
+        from kaizen.outbox.gate import token_of
+
         sync = run.config.sync
         if not sync.endpoint:
             raise BadConfig("No hub is configured.", hint="Set it up with: kaizen sync configure URL --token-stdin")
-        token = run.env.get(sync.team_token_env, "") if sync.team_token_env else ""
-        url = httpx.URL(sync.endpoint)
-        if url.scheme != "https" and url.host not in LOOPBACK and not sync.allow_insecure:
-            raise BadConfig(f"{sync.endpoint} is not encrypted, and not on this machine.",
-                            hint="Use https, or set sync.allow_insecure.")  # fmt: skip
-        self._endpoint = sync.endpoint
-        self._http = httpx.Client(
-            base_url=sync.endpoint.rstrip("/"),
-            headers={"Authorization": f"Bearer {token or sync.team_token}"},
-            timeout=TIMEOUT_S,
-        )
+        self._endpoint = check_endpoint(sync.endpoint, allow_insecure=sync.allow_insecure)
+        token = token_of(run.config, run.env)
+        if not token:
+            raise BadConfig("No token for the hub.", hint="Set it: kaizen sync configure URL --token-stdin")
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=self._endpoint, headers=headers, timeout=TIMEOUT_S)
 
     def get(self, path: str, kind: type[T], params: Mapping[str, Any] | None = None) -> T:
         import httpx

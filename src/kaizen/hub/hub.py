@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from starlette.requests import Request
 
-from kaizen.hub.accept import keep_nothing
 from kaizen.hub.answer import Refusal
 from kaizen.hub.auth import Authority, require
 from kaizen.hub.committer import Committer
+from kaizen.hub.item_rules import keep_nothing
 from kaizen.hub.limits import Buckets, InFlight, Limits
 from kaizen.hub.store.protocol import Grant, HubStore, Scope
 

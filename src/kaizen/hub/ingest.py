@@ -12,9 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from kaizen.hub import accept
-from kaizen.hub.accept import OBSERVATIONS, Rules
+from kaizen.hub.accept import OBSERVATIONS
 from kaizen.hub.answer import Accepted, Refusal, refused
 from kaizen.hub.hub import Hub, log
+from kaizen.hub.item_rules import Rules
 from kaizen.hub.store.protocol import Batch, Grant, KeyReused, Outcome, Refused, Replayed, Settings, Stored
 from kaizen.hub.unpack import ENCODINGS, too_large, unpack
 from kaizen.wire.ingest import Kind
@@ -68,7 +69,9 @@ async def _take(hub: Hub, request: Request, kind: Kind, experiment: str | None =
         content = await _read(hub, request)
         rules = _rules(hub, grant, head)
         is_test = request.query_params.get("test") == "1"
-        batch = await hub.run(_prepared, hub, kind, path, head, content, rules, experiment, is_test, grant)
+        batch = await hub.run(
+            _prepared, hub, kind, path, head, content, rules, experiment, is_test, grant, request.scope["hub.log"]
+        )
         log(request, bytes=len(content), items=batch.received)
         return _answer(hub, request, kind, await hub.committer.commit(grant.team.team_id, batch))
 
@@ -84,6 +87,8 @@ def _head(request: Request, settings: Settings) -> Head:
     if headers.get("x-kaizen-schema", "1").strip() != "1":
         raise Refusal("schema_unsupported", "Only version 1 is known here.", supported=SCHEMA_VERSIONS)
     client = _CLIENT.match(headers.get("x-kaizen-client", ""))
+    if client:
+        log(request, client=client[0])
     _check_client(client, settings)
     accepts = {one.strip() for one in headers.get("x-kaizen-accept", "").split(",")} - {""}
     return Head(
@@ -144,7 +149,7 @@ def _rules(hub: Hub, grant: Grant, head: Head) -> Rules:
 
 def _prepared(
     hub: Hub, kind: Kind, path: str, head: Head, content: bytes, rules: Rules, experiment: str | None, is_test: bool,
-    grant: Grant,
+    grant: Grant, said: dict[str, object],
 ) -> Batch:
     limits = hub.limits
     body = unpack(content, head.encoding, max_bytes=limits.max_body_bytes, max_ratio=limits.max_ratio)
@@ -159,7 +164,9 @@ def _prepared(
         raise _key_missing()
     if taken.envelope.team_id != grant.team.team_id:
         raise Refusal("team_mismatch", "The token belongs to another team.", field="team_id")
-    hub.alerts += sum(one.code == "unredacted_content" for one in taken.rejected)
+    if leaks := sum(one.code == "unredacted_content" for one in taken.rejected):
+        hub.alerts += leaks
+        said["unredacted"] = leaks
     may_reject = head.is_partial or head.is_old_client
     if taken.rejected and not may_reject:
         raise refused(taken.rejected[0], kind.list_name)

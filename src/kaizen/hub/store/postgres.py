@@ -9,40 +9,37 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from queue import Empty, LifoQueue
 from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 from psycopg import sql
 
-from kaizen.hub.accept import Entry
-from kaizen.hub.decide import Known
-from kaizen.hub.store.commit import commit, cost_pusd, is_counted
-from kaizen.hub.store.packing import pack, unpack
+from kaizen.hub.store.commit import commit
+from kaizen.hub.store.packing import item_row, team_row
+from kaizen.hub.store.postgres_pool import Connection, Pool
+from kaizen.hub.store.postgres_write import PostgresTransaction, as_text
 from kaizen.hub.store.protocol import (
     KEEP_CHUNKS_MS,
     KEEP_FACTS_MS,
     KEEP_KEYS_MS,
     KEEP_TOMBSTONES_MS,
+    SCHEMA_VERSION,
     SNAPSHOTS_KEPT,
     Amounts,
     Batch,
     Erasable,
-    Full,
     Grant,
     GroupBy,
     Outcome,
     Row,
-    Settings,
     Team,
     Token,
-    Unavailable,
     Window,
     Workspace,
+    check_version,
     is_team_id,
 )
-from kaizen.wire.ingest import Event, SnapshotChunk
 
 DAY_MS = 86_400_000
 # Older days share the default partition.
@@ -55,26 +52,17 @@ _GROUPS: dict[GroupBy, LiteralString] = {
     "session": 's.session COLLATE "C"',
     "quarter": "e.ts_ms / 900000",  # QUARTER_MS
 }
-_COPY_EVENTS = """COPY events(team_id, ts_ms, stream, seq, received_ms, is_counted, agent, model, kind, tokens_in,
-  tokens_out, reasoning, cache_read, cache_write, cache_write_1h, cost_pusd, body) FROM STDIN (FORMAT BINARY)"""
-_EVENT_TYPES = ["text", "int8", "int8", "int8", "int8", "bool", "text", "text", "text", *["int8"] * 7, "bytea"]
-_COPY_KEYS = "COPY event_keys(team_id, stream, seq, ts_ms, rev, digest) FROM STDIN (FORMAT BINARY)"
-_KEY_TYPES = ["text", "int8", "int8", "int8", "int8", "bytea"]
-
-Connection = psycopg.Connection[tuple[Any, ...]]
-
-
 class PostgresStore:
     def __init__(self, url: str, connections: int = 8) -> None:
-        self._pool = _Pool(url, connections)
+        self._pool = Pool(url, connections)
         self._partitions: set[int] = set()
         with self._pool.transaction() as db:
             db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             schema = files("kaizen.hub.store").joinpath("postgres.sql").read_text(encoding="utf-8")
             db.execute(schema)
-            db.execute(
-                "INSERT INTO meta VALUES ('secret', %s) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
-            )
+            for name, value in (("schema", b"%d" % SCHEMA_VERSION), ("secret", secrets.token_bytes(32))):
+                db.execute("INSERT INTO meta VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, value))
+            check_version(int(_one(db.execute("SELECT value FROM meta WHERE name = 'schema'"))[0]), "The database")
 
     def secret(self) -> bytes:
         with self._pool.transaction() as db:
@@ -90,10 +78,11 @@ class PostgresStore:
     def teams(self) -> list[Team]:
         with self._pool.transaction() as db:
             rows = db.execute('SELECT team_id, created_ms, settings FROM teams ORDER BY team_id COLLATE "C"').fetchall()
-        return [_team(*row) for row in rows]
+        return [team_row(*row) for row in rows]
 
     def add_token(self, token: Token, token_hash: bytes) -> None:
-        row = (token.team_id, token.token_id, token_hash, " ".join(token.scopes), _text(token.label), token.created_ms)
+        label = as_text(token.label)
+        row = (token.team_id, token.token_id, token_hash, " ".join(token.scopes), label, token.created_ms)
         with self._pool.transaction() as db:
             db.execute("INSERT INTO tokens VALUES (%s, %s, %s, %s, %s, %s)", row)
 
@@ -121,13 +110,13 @@ class PostgresStore:
                 " JOIN teams m USING (team_id) WHERE t.hash = %s AND t.revoked_ms IS NULL",
                 (token_hash,),
             ).fetchone()
-        return None if row is None else Grant(row[0], _team(*row[2:]), frozenset(row[1].split()))
+        return None if row is None else Grant(row[0], team_row(*row[2:]), frozenset(row[1].split()))
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
         self._make_partitions(batches, now_ms)
         with self._pool.transaction() as db:
             _lock_team(db, team_id)
-            tx = _Transaction(db, team_id, now_ms)
+            tx = PostgresTransaction(db, team_id, now_ms)
             return [commit(tx, batch) for batch in batches]
 
     def usage(self, team_id: str, by: Sequence[GroupBy], window: Window) -> list[tuple[tuple[Any, ...], Amounts]]:
@@ -185,7 +174,7 @@ class PostgresStore:
         more = {"kind": kind, "after_ms": after_ms, "after_id": after_id, "limit": limit}
         with self._pool.transaction() as db:
             rows = db.execute(query, {**bound, **more}).fetchall()
-        return [_row(kind, *row) for row in rows]
+        return [item_row(kind, *row) for row in rows]
 
     def events_since(self, team_id: str, after_id: int, limit: int) -> list[Row]:
         with self._pool.transaction() as db:
@@ -195,7 +184,7 @@ class PostgresStore:
                 " ORDER BY e.id LIMIT %s",
                 (team_id, after_id, limit),
             ).fetchall()
-        return [_row("events", *row) for row in rows]
+        return [item_row("events", *row) for row in rows]
 
     def last_event_id(self, team_id: str) -> int:
         with self._pool.transaction() as db:
@@ -238,7 +227,7 @@ class PostgresStore:
                     (team_id,),
                 )
                 for row in cursor:
-                    yield _row("events", *row)
+                    yield item_row("events", *row)
             with db.cursor("export_items") as cursor:
                 cursor.execute(
                     "SELECT kind, id, workspace, ts_ms, received_ms, body FROM items WHERE team_id = %s"
@@ -246,7 +235,7 @@ class PostgresStore:
                     (team_id,),
                 )
                 for kind, *rest in cursor:
-                    yield _row(kind, *rest)
+                    yield item_row(kind, *rest)
 
     def prune(self, team_id: str, before_ms: int, now_ms: int) -> int:
         gone = 0
@@ -313,188 +302,6 @@ class PostgresStore:
                     self._partitions.discard(day)
 
 
-class _Pool:
-    """Some connections, made when needed. One that failed is not used again."""
-
-    def __init__(self, url: str, size: int) -> None:
-        self._url = url
-        self._free: LifoQueue[Connection | None] = LifoQueue()
-        for _ in range(size):
-            self._free.put(None)
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        with _readable_errors():
-            held = self._free.get()
-            try:
-                if held is None or held.closed:
-                    held = psycopg.connect(self._url, connect_timeout=5)
-                with held.transaction():
-                    yield held
-            except psycopg.OperationalError:
-                if held is not None:
-                    held.close()
-                raise
-            finally:
-                self._free.put(held)
-
-    def close(self) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                if held := self._free.get_nowait():
-                    held.close()
-
-
-class _Transaction:
-    """See `commit.Transaction`."""
-
-    def __init__(self, db: Connection, team_id: str, now_ms: int) -> None:
-        self._db, self._team, self._now_ms = db, team_id, now_ms
-        self._streams: dict[tuple[str, str], int] = {}
-
-    def answered(self, path: str, key: str) -> tuple[bytes, bytes] | None:
-        row = self._db.execute(
-            "SELECT digest, response FROM answers WHERE team_id = %s AND path = %s AND key = %s",
-            (self._team, path, key),
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
-
-    def buried(self, workspace_hash: str, sessions: Sequence[str]) -> frozenset[str] | None:
-        found = self._db.execute(
-            "SELECT what, name FROM tombstones WHERE team_id = %s AND (what, name) = ('workspace', %s) UNION ALL"
-            " SELECT what, name FROM tombstones WHERE team_id = %s AND what = 'session' AND name = ANY(%s)",
-            (self._team, workspace_hash, self._team, list(sessions)),
-        ).fetchall()
-        if any(what == "workspace" for what, _ in found):
-            return None
-        return frozenset(name for _, name in found)
-
-    def known(self, batch: Batch) -> dict[str, Known]:
-        workspace = batch.envelope.workspace_hash
-        if batch.kind == "events":
-            return self._known_events(workspace, batch)
-        body: LiteralString = "body" if batch.kind == "sessions" else "NULL"
-        rows = self._db.execute(
-            f"SELECT key, rev, rank, digest, {body} FROM items"
-            " WHERE team_id = %s AND workspace = %s AND kind = %s AND key = ANY(%s)",
-            (self._team, workspace, batch.kind, [one.key for one in batch.entries]),
-        )
-        return {key: Known(rev, rank, digest, body and unpack(body)) for key, rev, rank, digest, body in rows}
-
-    def _known_events(self, workspace: str, batch: Batch) -> dict[str, Known]:
-        sessions = {one.session for one in batch.entries}
-        names: dict[int, str] = {}
-        for stream, session in self._db.execute(
-            "SELECT stream, session FROM streams WHERE team_id = %s AND workspace = %s AND session = ANY(%s)",
-            (self._team, workspace, sorted(sessions)),
-        ):
-            self._streams[workspace, session] = stream
-            names[stream] = session
-        wanted = [
-            (self._streams[workspace, one.session], _event(one).event_seq)
-            for one in batch.entries
-            if (workspace, one.session) in self._streams
-        ]
-        if not wanted:
-            return {}
-        rows = self._db.execute(
-            "SELECT k.stream, k.seq, k.rev, k.digest FROM unnest(%s::bigint[], %s::bigint[]) AS w(stream, seq)"
-            " JOIN event_keys k ON k.team_id = %s AND k.stream = w.stream AND k.seq = w.seq",
-            ([stream for stream, _ in wanted], [seq for _, seq in wanted], self._team),
-        )
-        return {f"{names[stream]}/{seq}": Known(rev, 0, digest) for stream, seq, rev, digest in rows}
-
-    def chunk_totals(self, batch: Batch, snapshots: Sequence[str]) -> dict[str, int]:
-        rows = self._db.execute(
-            "SELECT left(key, 71), max(chunk_total) FROM items"
-            " WHERE team_id = %s AND workspace = %s AND kind = %s AND left(key, 71) = ANY(%s) GROUP BY 1",
-            (self._team, batch.envelope.workspace_hash, batch.kind, list(snapshots)),
-        )
-        return dict(rows)
-
-    def write(self, batch: Batch, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
-        """A changed item gets a new id, so that whoever follows sees it again."""
-        said = batch.envelope
-        self._db.execute(
-            "INSERT INTO workspaces AS w VALUES (%s, %s, %s, %s, %s) ON CONFLICT (team_id, hash) DO UPDATE SET"
-            " project_name = coalesce(excluded.project_name, w.project_name),"
-            " repo_hash = coalesce(excluded.repo_hash, w.repo_hash),"
-            " salt_id = coalesce(excluded.salt_id, w.salt_id)",
-            (self._team, said.workspace_hash, _text(said.project_name), said.repo_hash, said.salt_id),
-        )
-        if batch.kind == "events":
-            self._write_events(said.workspace_hash, new, changed)
-            return
-        with self._db.cursor() as cursor:
-            if changed:
-                cursor.execute(
-                    "DELETE FROM items WHERE team_id = %s AND workspace = %s AND kind = %s AND key = ANY(%s)",
-                    (self._team, said.workspace_hash, batch.kind, [one.key for one in changed]),
-                )
-            cursor.executemany(
-                "INSERT INTO items(team_id, workspace, kind, key, session, ts_ms, received_ms, rev, rank, digest,"
-                " chunk_total, body) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    (self._team, said.workspace_hash, batch.kind, one.key, one.session, one.ts_ms, self._now_ms,
-                     one.rev, one.rank, one.digest,
-                     one.item.chunk_total if isinstance(one.item, SnapshotChunk) else None, pack(one.body))
-                    for one in (*new, *changed)
-                ],
-            )  # fmt: skip
-
-    def _write_events(self, workspace: str, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
-        entries = (*new, *changed)
-        self._make_streams(workspace, {one.session for one in entries})
-        streams = [self._streams[workspace, one.session] for one in entries]
-        if changed:
-            of_changed = (self._team, streams[len(new) :], [_event(one).event_seq for one in changed])
-            self._db.execute(_DELETE_CHANGED, of_changed)
-        with self._db.cursor() as cursor:
-            with cursor.copy(_COPY_EVENTS) as copy:
-                copy.set_types(_EVENT_TYPES)
-                for stream, one in zip(streams, entries, strict=True):
-                    copy.write_row(self._event_row(stream, one))
-            with cursor.copy(_COPY_KEYS) as copy:
-                copy.set_types(_KEY_TYPES)
-                for stream, one in zip(streams, entries, strict=True):
-                    copy.write_row((self._team, stream, _event(one).event_seq, one.ts_ms, one.rev, one.digest))
-
-    def _make_streams(self, workspace: str, sessions: set[str]) -> None:
-        fresh = sorted(one for one in sessions if (workspace, one) not in self._streams)
-        if not fresh:
-            return
-        rows = self._db.execute(
-            "INSERT INTO streams(team_id, workspace, session) SELECT %s, %s, unnest(%s::text[])"
-            " RETURNING session, stream",
-            (self._team, workspace, fresh),
-        )
-        for session, stream in rows:
-            self._streams[workspace, session] = stream
-
-    def _event_row(self, stream: int, one: Entry) -> tuple[Any, ...]:
-        event = _event(one)
-        counted = is_counted(event)
-        return (
-            self._team, event.ts_ms, stream, event.event_seq, self._now_ms, counted, _text(event.agent),
-            _text(event.model), _text(event.kind), event.tokens_in, event.tokens_out, event.reasoning_tokens,
-            event.cache_read_tokens, event.cache_creation_tokens, event.cache_creation_1h_tokens,
-            cost_pusd(event) if counted else None, pack(one.body),
-        )  # fmt: skip
-
-    def record(self, batch: Batch, response: bytes) -> None:
-        self._db.execute(
-            "INSERT INTO answers VALUES (%s, %s, %s, %s, %s, %s)",
-            (self._team, batch.path, batch.key, batch.digest, response, self._now_ms),
-        )
-
-
-# Its key says when an event was, and so in which partition it is looked for.
-_DELETE_CHANGED = """
-WITH gone AS (
-  DELETE FROM event_keys k USING (SELECT %s AS team_id, unnest(%s::bigint[]) AS stream, unnest(%s::bigint[]) AS seq) w
-   WHERE k.team_id = w.team_id AND k.stream = w.stream AND k.seq = w.seq RETURNING k.*)
-DELETE FROM events e USING gone g
- WHERE e.team_id = g.team_id AND e.ts_ms = g.ts_ms AND e.stream = g.stream AND e.seq = g.seq"""
 _OLD_EVENTS = """
 WITH gone AS (DELETE FROM events WHERE team_id = %s AND ts_ms < %s RETURNING stream, seq),
      keys AS (DELETE FROM event_keys k USING gone g
@@ -540,35 +347,7 @@ def _where(team_id: str, window: Window, table: str, owner: str) -> tuple[str, d
     return " AND ".join(parts), bound
 
 
-def _event(entry: Entry) -> Event:
-    assert isinstance(entry.item, Event)
-    return entry.item
-
-
-def _text(value: str | None) -> str | None:
-    """The one character that JSON has and PostgreSQL's text has not."""
-    return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
-
-
 def _one(cursor: "psycopg.Cursor[tuple[Any, ...]]") -> tuple[Any, ...]:
     row = cursor.fetchone()
     assert row is not None
     return row
-
-
-def _row(kind: str, id: int, workspace: str, ts_ms: int, received_ms: int, body: bytes) -> Row:
-    return Row(id, kind, workspace, ts_ms, received_ms, unpack(body))
-
-
-def _team(team_id: str, created_ms: int, settings: bytes) -> Team:
-    return Team(team_id, created_ms, msgspec.json.decode(settings, type=Settings))
-
-
-@contextlib.contextmanager
-def _readable_errors() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.DiskFull as error:
-        raise Full from error
-    except psycopg.OperationalError as error:
-        raise Unavailable from error

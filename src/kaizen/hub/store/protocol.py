@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from kaizen.errors import StoreTooNew
 from kaizen.hub.accept import Entry
 from kaizen.hub.answer import Accepted, Rejected
 from kaizen.wire.ingest import Envelope
@@ -18,6 +19,8 @@ SCOPES: tuple[Scope, ...] = ("ingest", "read", "admin")
 GroupBy = Literal["agent", "model", "workspace", "session", "quarter"]
 Erasable = Literal["session", "workspace"]
 QUARTER_MS = 900_000
+# Of the tables. A store that says more was written by a newer hub, and is left alone.
+SCHEMA_VERSION = 1
 # How long a key answers with its first answer, an erased name stays erased, an incomplete snapshot waits for the rest.
 KEEP_KEYS_MS = 7 * 86_400_000
 KEEP_TOMBSTONES_MS = 30 * 86_400_000
@@ -162,6 +165,13 @@ class Workspace(msgspec.Struct, frozen=True):
 
 class Full(Exception):
     """There is no room left to store anything."""
+
+
+def check_version(found: int, where: str) -> None:
+    """Raises `StoreTooNew`."""
+    if found > SCHEMA_VERSION:
+        raise StoreTooNew(f"{where} was written by a newer hub (version {found}, here {SCHEMA_VERSION}).",
+                          hint="Update kaizen on this machine.")  # fmt: skip
 
 
 class Unavailable(Exception):

@@ -5,20 +5,16 @@ A team's file has one connection that writes and one that reads, so a long repor
 
 import contextlib
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from kaizen.hub.accept import Entry
-from kaizen.hub.decide import Known
-from kaizen.hub.store.commit import commit, cost_pusd, is_counted
-from kaizen.hub.store.packing import pack, unpack
+from kaizen.hub.store.commit import commit
+from kaizen.hub.store.packing import item_row, team_row
 from kaizen.hub.store.protocol import (
     KEEP_CHUNKS_MS,
     KEEP_FACTS_MS,
@@ -29,20 +25,18 @@ from kaizen.hub.store.protocol import (
     Amounts,
     Batch,
     Erasable,
-    Full,
     Grant,
     GroupBy,
     Outcome,
     Row,
-    Settings,
     Team,
     Token,
-    Unavailable,
     Window,
     Workspace,
     is_team_id,
 )
-from kaizen.wire.ingest import Event, SnapshotChunk
+from kaizen.hub.store.sqlite_file import TeamFile, connect, open_file, readable_errors
+from kaizen.hub.store.sqlite_write import SqliteTransaction
 
 _GROUPS: dict[GroupBy, str] = {
     "agent": "e.agent",
@@ -62,9 +56,9 @@ class SqliteStore:
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._lock = threading.Lock()
-        self._registry = _open(folder / "hub.db", "registry.sql")
+        self._registry = open_file(folder / "hub.db", "registry.sql")
         self._registry.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
-        self._files: dict[str, _TeamFile] = {}
+        self._files: dict[str, TeamFile] = {}
 
     def secret(self) -> bytes:
         with self._lock:
@@ -78,7 +72,7 @@ class SqliteStore:
     def teams(self) -> list[Team]:
         with self._lock:
             rows = self._registry.execute("SELECT team_id, created_ms, settings FROM teams ORDER BY team_id").fetchall()
-        return [_team(*row) for row in rows]
+        return [team_row(*row) for row in rows]
 
     def add_token(self, token: Token, token_hash: bytes) -> None:
         row = (token_hash, token.token_id, token.team_id, " ".join(token.scopes), token.label, token.created_ms, None)
@@ -109,12 +103,12 @@ class SqliteStore:
                 " JOIN teams m USING (team_id) WHERE t.hash = ? AND t.revoked_ms IS NULL",
                 (token_hash,),
             ).fetchone()
-        return None if row is None else Grant(row[0], _team(*row[2:]), frozenset(row[1].split()))
+        return None if row is None else Grant(row[0], team_row(*row[2:]), frozenset(row[1].split()))
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
         file = self._file(team_id)
         with file.writing() as db:
-            tx = _Transaction(db, now_ms)
+            tx = SqliteTransaction(db, now_ms)
             return [commit(tx, batch) for batch in batches]
 
     def usage(self, team_id: str, by: Sequence[GroupBy], window: Window) -> list[tuple[tuple[Any, ...], Amounts]]:
@@ -163,7 +157,7 @@ class SqliteStore:
         after_ms, after_id = after or (0, 0)
         bound = {**_bound(window), "kind": kind, "after_ms": after_ms, "after_id": after_id, "limit": limit}
         with self._file(team_id).reading() as db:
-            return [_row(kind, *row) for row in db.execute(sql, bound)]
+            return [item_row(kind, *row) for row in db.execute(sql, bound)]
 
     def events_since(self, team_id: str, after_id: int, limit: int) -> list[Row]:
         sql = """
@@ -171,7 +165,7 @@ class SqliteStore:
               FROM events e JOIN streams s ON s.id = e.stream JOIN workspaces w ON w.id = s.workspace
              WHERE e.id > ? ORDER BY e.id LIMIT ?"""
         with self._file(team_id).reading() as db:
-            return [_row("events", *row) for row in db.execute(sql, (after_id, limit))]
+            return [item_row("events", *row) for row in db.execute(sql, (after_id, limit))]
 
     def last_event_id(self, team_id: str) -> int:
         with self._file(team_id).reading() as db:
@@ -196,18 +190,18 @@ class SqliteStore:
 
     def export(self, team_id: str) -> Iterator[Row]:
         """From a snapshot of its own, which keeps nobody from writing."""
-        db = _connect(self._file(team_id).path)
+        db = connect(self._file(team_id).path)
         with contextlib.closing(db):
             for row in db.execute(
                 "SELECT e.id, w.hash, e.ts_ms, e.received_ms, e.body FROM events e JOIN streams s ON s.id = e.stream"
                 " JOIN workspaces w ON w.id = s.workspace ORDER BY e.id"
             ):
-                yield _row("events", *row)
+                yield item_row("events", *row)
             for kind, *row in db.execute(
                 "SELECT i.kind, i.id, w.hash, i.ts_ms, i.received_ms, i.body FROM items i"
                 " JOIN workspaces w ON w.id = i.workspace ORDER BY i.kind, i.id"
             ):
-                yield _row(kind, *row)
+                yield item_row(kind, *row)
 
     def prune(self, team_id: str, before_ms: int, now_ms: int) -> int:
         steps: list[tuple[str, tuple[Any, ...]]] = [
@@ -226,7 +220,7 @@ class SqliteStore:
         return gone
 
     def check(self) -> None:
-        with self._lock, _readable_errors(), self._registry:
+        with self._lock, readable_errors(), self._registry:
             self._registry.execute("INSERT OR REPLACE INTO meta VALUES ('checked_ms', ?)", (_now_ms(),))
 
     def close(self) -> None:
@@ -236,195 +230,14 @@ class SqliteStore:
             self._files.clear()
             self._registry.close()
 
-    def _file(self, team_id: str) -> "_TeamFile":
+    def _file(self, team_id: str) -> "TeamFile":
         with self._lock:
             found = self._files.get(team_id)
             if found is None:
                 if not is_team_id(team_id):
                     raise ValueError(f"{team_id!r} is no team id")
-                found = self._files[team_id] = _TeamFile(self._folder / "teams" / f"{team_id}.db")
+                found = self._files[team_id] = TeamFile(self._folder / "teams" / f"{team_id}.db")
             return found
-
-
-class _TeamFile:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._writer, self._write_lock = _open(path, "team.sql"), threading.Lock()
-        self._reader, self._read_lock = _connect(path), threading.Lock()
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock, _readable_errors():
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._read_lock, _readable_errors():
-            yield self._reader
-
-    def close(self) -> None:
-        with self._write_lock, self._read_lock:
-            self._reader.close()
-            self._writer.close()
-
-
-class _Transaction:
-    """See `commit.Transaction`."""
-
-    def __init__(self, db: sqlite3.Connection, now_ms: int) -> None:
-        self._db, self._now_ms = db, now_ms
-        self._streams: dict[tuple[int, str], int] = {}
-
-    def answered(self, path: str, key: str) -> tuple[bytes, bytes] | None:
-        found: tuple[bytes, bytes] | None = self._db.execute(
-            "SELECT digest, response FROM answers WHERE path = ? AND key = ?", (path, key)
-        ).fetchone()
-        return found
-
-    def buried(self, workspace_hash: str, sessions: Sequence[str]) -> frozenset[str] | None:
-        found = self._db.execute(
-            "SELECT what, name FROM tombstones WHERE what = 'workspace' AND name = ? UNION ALL"
-            " SELECT what, name FROM tombstones WHERE what = 'session' AND name IN (SELECT value FROM json_each(?))",
-            (workspace_hash, msgspec.json.encode(sessions).decode()),
-        ).fetchall()
-        if any(what == "workspace" for what, _ in found):
-            return None
-        return frozenset(name for _, name in found)
-
-    def known(self, batch: Batch) -> dict[str, Known]:
-        workspace = self._workspace(batch.envelope.workspace_hash)
-        if workspace is None:
-            return {}
-        if batch.kind == "events":
-            return self._known_events(workspace, batch)
-        body = "body" if batch.kind == "sessions" else "NULL"
-        rows = self._db.execute(
-            f"SELECT key, rev, rank, digest, {body} FROM items"
-            " WHERE workspace = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))",
-            (workspace, batch.kind, msgspec.json.encode([one.key for one in batch.entries]).decode()),
-        )
-        return {key: Known(rev, rank, digest, body and unpack(body)) for key, rev, rank, digest, body in rows}
-
-    def _known_events(self, workspace: int, batch: Batch) -> dict[str, Known]:
-        wanted: dict[str, list[int]] = {}
-        for entry in batch.entries:
-            assert isinstance(entry.item, Event)
-            wanted.setdefault(entry.session, []).append(entry.item.event_seq)
-        found: dict[str, Known] = {}
-        for session, numbers in wanted.items():
-            row = self._db.execute(
-                "SELECT id FROM streams WHERE workspace = ? AND session = ?", (workspace, session)
-            ).fetchone()
-            if row is None:
-                continue
-            self._streams[workspace, session] = row[0]
-            for seq, rev, digest in self._db.execute(
-                "SELECT seq, rev, digest FROM events WHERE stream = ? AND seq IN (SELECT value FROM json_each(?))",
-                (row[0], msgspec.json.encode(numbers).decode()),
-            ):
-                found[f"{session}/{seq}"] = Known(rev, 0, digest)
-        return found
-
-    def chunk_totals(self, batch: Batch, snapshots: Sequence[str]) -> dict[str, int]:
-        workspace = self._workspace(batch.envelope.workspace_hash)
-        totals = {}
-        for snapshot in snapshots:
-            row = self._db.execute(
-                "SELECT body FROM items WHERE workspace = ? AND kind = ? AND key >= ? AND key < ? LIMIT 1",
-                (workspace, batch.kind, f"{snapshot}/", f"{snapshot}0"),
-            ).fetchone()
-            if row is not None:
-                totals[snapshot] = msgspec.json.decode(unpack(row[0]), type=SnapshotChunk).chunk_total
-        return totals
-
-    def write(self, batch: Batch, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
-        """A changed item gets a new id, so that whoever follows sees it again."""
-        workspace = self._named_workspace(batch)
-        if batch.kind == "events":
-            self._write_events(workspace, new, changed)
-            return
-        self._db.executemany(
-            "DELETE FROM items WHERE workspace = ? AND kind = ? AND key = ?",
-            [(workspace, batch.kind, one.key) for one in changed],
-        )
-        self._db.executemany(
-            "INSERT INTO items(workspace, kind, key, session, ts_ms, received_ms, rev, rank, digest, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (workspace, batch.kind, one.key, one.session, one.ts_ms, self._now_ms, one.rev, one.rank, one.digest,
-                 pack(one.body))
-                for one in (*new, *changed)
-            ],
-        )  # fmt: skip
-
-    def _write_events(self, workspace: int, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
-        entries = (*new, *changed)
-        streams = {session: self._stream(workspace, session) for session in {one.session for one in entries}}
-        rows = [(streams[one.session], self._now_ms, one) for one in entries]
-        self._db.executemany(
-            "DELETE FROM events WHERE stream = ? AND seq = ?",
-            [(stream, _event(one).event_seq) for stream, _, one in rows[len(new) :]],
-        )
-        self._db.executemany(
-            "INSERT INTO events(stream, seq, ts_ms, received_ms, rev, digest, is_counted, agent, model, kind,"
-            " tokens_in, tokens_out, reasoning, cache_read, cache_write, cache_write_1h, cost_pusd, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [_event_row(*row) for row in rows],
-        )
-
-    def record(self, batch: Batch, response: bytes) -> None:
-        self._db.execute(
-            "INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (batch.path, batch.key, batch.digest, response, self._now_ms)
-        )
-
-    def _workspace(self, name: str) -> int | None:
-        row = self._db.execute("SELECT id FROM workspaces WHERE hash = ?", (name,)).fetchone()
-        return None if row is None else int(row[0])
-
-    def _named_workspace(self, batch: Batch) -> int:
-        said = batch.envelope
-        row = self._db.execute(
-            "INSERT INTO workspaces(hash, project_name, repo_hash, salt_id) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT(hash) DO UPDATE SET project_name = coalesce(excluded.project_name, project_name),"
-            " repo_hash = coalesce(excluded.repo_hash, repo_hash), salt_id = coalesce(excluded.salt_id, salt_id)"
-            " RETURNING id",
-            (said.workspace_hash, said.project_name, said.repo_hash, said.salt_id),
-        ).fetchone()
-        return int(row[0])
-
-    def _stream(self, workspace: int, session: str) -> int:
-        found = self._streams.get((workspace, session))
-        if found is None:
-            self._db.execute("INSERT OR IGNORE INTO streams(workspace, session) VALUES (?, ?)", (workspace, session))
-            found = int(
-                self._db.execute(
-                    "SELECT id FROM streams WHERE workspace = ? AND session = ?", (workspace, session)
-                ).fetchone()[0]
-            )
-            self._streams[workspace, session] = found
-        return found
-
-
-def _event(entry: Entry) -> Event:
-    assert isinstance(entry.item, Event)
-    return entry.item
-
-
-def _event_row(stream: int, now_ms: int, one: Entry) -> tuple[Any, ...]:
-    event = _event(one)
-    counted = is_counted(event)
-    return (
-        stream, event.event_seq, event.ts_ms, now_ms, one.rev, one.digest, counted, event.agent, event.model,
-        event.kind, event.tokens_in, event.tokens_out, event.reasoning_tokens, event.cache_read_tokens,
-        event.cache_creation_tokens, event.cache_creation_1h_tokens, cost_pusd(event) if counted else None,
-        pack(one.body),
-    )  # fmt: skip
 
 
 # All but the newest state of a workspace, when it is old.
@@ -473,41 +286,6 @@ def _amounts(row: tuple[Any, ...]) -> Amounts:
     """(requests, high and low half of each sum, unpriced)"""
     sums = [(row[at] << 24) + row[at + 1] for at in range(1, 1 + 2 * len(_PARTS), 2)]
     return msgspec.convert((row[0], *sums, row[-1]), Amounts)
-
-
-def _row(kind: str, id: int, workspace: str, ts_ms: int, received_ms: int, body: bytes) -> Row:
-    return Row(id, kind, workspace, ts_ms, received_ms, unpack(body))
-
-
-def _team(team_id: str, created_ms: int, settings: bytes) -> Team:
-    return Team(team_id, created_ms, msgspec.json.decode(settings, type=Settings))
-
-
-def _open(path: Path, schema: str) -> sqlite3.Connection:
-    db = _connect(path)
-    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;")
-    db.executescript(files("kaizen.hub.store").joinpath(schema).read_text(encoding="utf-8"))
-    db.create_function("chunk_total", 1, _chunk_total, deterministic=True)
-    path.chmod(0o600)
-    return db
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-
-
-def _chunk_total(body: bytes) -> int:
-    return msgspec.json.decode(unpack(body), type=SnapshotChunk).chunk_total
-
-
-@contextlib.contextmanager
-def _readable_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise Full from error
-        raise Unavailable from error
 
 
 def _now_ms() -> int:
