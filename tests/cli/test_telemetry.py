@@ -176,6 +176,12 @@ def test_doctor_names_what_is_wrong(kaizen: Kaizen, home: Path) -> None:
                         "webhook": "ok"}
 
 
+def test_doctor_says_where_a_variable_comes_before_the_file(kaizen: Kaizen, home: Path) -> None:
+    written(home, '[[telemetry.exporters]]\ntype = "otlp"\nendpoint = "http://localhost:1"\n')
+    result = kaizen("telemetry", "doctor", "--offline", env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:2"})
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT comes before endpoint of the file" in result.out
+
+
 def test_the_effective_configuration_says_where_values_come_from(kaizen: Kaizen, home: Path) -> None:
     written(home, '[[telemetry.exporters]]\ntype = "posthog"\nhost = "https://eu.i.posthog.com"\nfail_open = false\n'
                   '[[telemetry.exporters]]\ntype = "webhook"\nurl = "https://x.example/in?token=abc"\n')

@@ -420,6 +420,16 @@ def test_a_collector_nearby_may_be_plain(tmp_path: Path) -> None:
     assert opened(tmp_path, {"type": "otlp", "endpoint": "http://collector:4318"})
 
 
+def test_scores_need_a_backend_with_logs(server: Server, tmp_path: Path) -> None:
+    from .made import opened
+
+    (sink,) = opened(tmp_path, {"type": "otlp", "traces_endpoint": f"{server.url}/v1/traces"})
+    assert sink.accepts("events") and not sink.accepts("session_evals") and not sink.accepts("workspace_facts")
+    server.by_path = {"/v1/logs": reply(404)}
+    found = sent(tmp_path, {"type": "otlp", "endpoint": server.url}, batch(every_item()["session_evals"]))
+    assert found == [Done(1, f"{server.url.removeprefix('http://')} takes no logs")]
+
+
 def test_health_sends_an_empty_request(server: Server, tmp_path: Path) -> None:
     row = {"type": "otlp", "endpoint": server.url}
     assert asked(tmp_path, row).is_ok

@@ -164,6 +164,14 @@ def test_the_environment_comes_first(settings: dict[str, str], env: dict[str, st
     assert f"api_key=<set, {len(value)} characters>" in repr(found)
 
 
+def test_a_row_can_refuse_variables_that_it_does_not_name() -> None:
+    (row,) = rows([{"type": "otlp", "endpoint": "http://mine", "headers_env": "MINE", "ignore_env": True}])
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://theirs", "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "MINE": "c=d"}
+    found, origins = read(find("otlp").settings, row, env)
+    assert found.endpoint == "http://mine"  # type: ignore[attr-defined]
+    assert (list(found.headers), origins["headers"]) == (["c"], "environment MINE")  # type: ignore[attr-defined]
+
+
 def test_push_gives_every_sink_every_batch_it_takes() -> None:
     sinks = [Memory("a", Done()), Memory("b", Again("later")), Memory("c", ValueError(KEY))]
     events, tools = batch(cost()), batch(tool())

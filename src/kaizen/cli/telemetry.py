@@ -207,6 +207,7 @@ def _checks(run: Run, *, is_offline: bool) -> Iterator[Check]:
     yield Check("exporters", "ok" if on else "info", f"{on} of {len(every)} on; one that fails {said}."
                 if every else NONE_YET)
     yield from _privacy(run, every)
+    yield from _overridden(run, every)
     for row in every:
         if not row.enabled:
             yield Check(row.name, "info", f"{row.type}: off.")
@@ -231,6 +232,20 @@ def _privacy(run: Run, every: list[Row]) -> Iterator[Check]:
     if has_secret and path.exists() and path.stat().st_mode & 0o077:
         yield Check("secrets", "warn", f"Others on this machine can read {path}, which holds secrets.",
                     f"chmod 600 {path}")
+
+
+def _overridden(run: Run, every: list[Row]) -> Iterator[Check]:
+    """Variables that were meant for another program, perhaps, and come before the file."""
+    for row in every:
+        try:
+            _, origins = read(find(row.type).settings, row, run.env)
+        except KaizenError:
+            continue
+        for key in row.settings:
+            kind, _, variable = origins[key].partition(" ")
+            if kind == "environment" and f"{key}_env" not in row.settings:
+                yield Check("environment", "warn", f"{row.name}: {variable} comes before {key} of the file.",
+                            "If that is not meant: ignore_env = true")
 
 
 def _effective(run: Run, row: Row) -> Effective:

@@ -21,7 +21,7 @@ class Telemetry(msgspec.Struct, frozen=True):
     """Where redacted items go besides a hub: docs/telemetry.md."""
 
     exporters: list[dict[str, Any]] = []
-    """One table each: `type`, if you like `name`, `enabled` and `fail_open`, and the keys of that type.
+    """One table each: `type`, if you like `name`, `enabled`, `fail_open`, `ignore_env`, and the keys of that type.
 
     [[telemetry.exporters]]
     type = "otlp"

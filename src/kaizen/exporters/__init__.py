@@ -86,8 +86,8 @@ def open_sinks(
 def open_sink(row: Row, env: Mapping[str, str], home: str, salt: bytes) -> Sink:
     """Raises `BadConfig` for what cannot work; its detail `key` names the setting, where it is one."""
     exporter = find(row.type)
-    settings, _ = read(exporter.settings, row, env)
     try:
+        settings, _ = read(exporter.settings, row, env)
         return exporter.open(row.name, settings, env, home, salt)
     except KaizenError:
         raise

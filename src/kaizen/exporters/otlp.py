@@ -34,12 +34,13 @@ from kaizen.wire.genai import Semconv
 from kaizen.wire.otlp import Ids, Style, logs_request, resource, scores, spans, traces_request
 from kaizen.wire.otlp_compat import Compat
 from kaizen.wire.otlp_metrics import Points, added, metrics_request, points
-from kaizen.wire.sink import Batch, Done, Exporter, Health, Refused, Result, Sink
+from kaizen.wire.sink import Batch, Done, Exporter, Health, Result, Sink
 
 MAX_SPANS = 512
 MAX_BYTES = 2 << 20
 RETRY = frozenset({429, 502, 503, 504})
-KINDS = frozenset({"sessions", "events", "tool_spans", "session_evals", "session_feedback"})
+SPAN_KINDS = frozenset({"sessions", "events", "tool_spans"})
+SCORE_KINDS = frozenset({"session_evals", "session_feedback"})
 _NOT_THERE = frozenset({404, 405, 501})
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -112,7 +113,9 @@ class Otlp:
         self._sums_lock = asyncio.Lock()
 
     def accepts(self, kind: str) -> bool:
-        return kind in KINDS
+        if kind in SCORE_KINDS:
+            return "logs" in self._urls
+        return kind in SPAN_KINDS and ("traces" in self._urls or "metrics" in self._urls)
 
     async def send(self, batch: Batch) -> Result:
         requests, before = self._traces(batch)
@@ -185,22 +188,24 @@ class Otlp:
         if not made or "logs" not in self._urls:
             return []
         body = logs_request(made, self._resource(batch), self._settings.semconv, __version__)
-        return [Request("logs", len(made), partial(self._post_optional, "logs", body, ExportLogsServiceResponse()))]
+        return [Request("logs", len(made), partial(self._post_optional, "logs", body, ExportLogsServiceResponse(),
+                                                   len(made)))]
 
     async def _post_optional(
-        self, signal: Signal, body: bytes, said: ExportMetricsServiceResponse | ExportLogsServiceResponse
+        self, signal: Signal, body: bytes, said: ExportMetricsServiceResponse | ExportLogsServiceResponse,
+        items: int = 0,
     ) -> Result:
-        """For a signal that not every backend takes."""
+        """For a signal that not every backend takes. `items`: how many are lost then."""
         if signal not in self._urls:
             return Done()
         answer = await self._http.post(self._urls[signal], self._packed(body), self._headers)
         if isinstance(answer, Answer) and answer.status in _NOT_THERE and len(self._urls) > 1:
             del self._urls[signal]
-            return Done(detail=f"{answer.host} takes no {signal}")
+            return Done(items, f"{answer.host} takes no {signal}")
         found = result(answer, retry=RETRY)
         if isinstance(answer, Answer) and isinstance(found, Done) and _parsed(said, answer):
             return Done(detail=said.partial_success.error_message[:200])
-        return found if not isinstance(found, Refused) or signal == "logs" else Refused(f"{signal}: {found.reason}")
+        return found
 
     def _resource(self, batch: Batch) -> Resource:
         envelope = batch.envelope

@@ -29,6 +29,8 @@ MAX_ITEM_BYTES = 1_000_000
 # Older ones are an import, which PostHog processes apart from what happens now.
 HISTORICAL_MS = 48 * 3_600_000
 QUOTA_WAIT_S = 3_600.0
+# The end of the year 9999: dates go no further.
+_LAST_MS = 253_402_300_799_000
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +109,8 @@ def captures(batch: Batch) -> list[dict[str, Any]]:
 
 
 def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _is_over_quota(body: bytes) -> bool:

@@ -45,7 +45,7 @@ from kaizen.wire.ingest import Evaluation, Event, Feedback, Item, Session, ToolS
 from kaizen.wire.otlp_compat import Compat, langfuse, openinference
 
 SCOPE = "kaizen"
-MS = 1_000_000
+MAX_MS = 2**63 // 1_000_000
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]
@@ -61,11 +61,11 @@ class Ids:
     def __init__(self, salt: bytes, trace_per: Literal["turn", "session"] = "turn") -> None:
         self._trace = blake3(salt, derive_key_context="otlp trace v1").digest()
         self._span = blake3(salt, derive_key_context="otlp span v1").digest()
-        self._trace_per = trace_per
+        self.is_per_session = trace_per == "session"
 
     def scope(self, turn: int | None) -> str:
         """What a trace holds: a turn by its number, or the session as a whole."""
-        return str(turn) if turn is not None and self._trace_per == "turn" else _SESSION
+        return _SESSION if turn is None or self.is_per_session else str(turn)
 
     def trace(self, session: str, scope: str) -> bytes:
         return blake3(f"{session}|{scope}".encode(), key=self._trace).digest(16)
@@ -177,7 +177,7 @@ def _tool(span: ToolSpan, ids: Ids, style: Style) -> Span:
 
 
 def _roots(session: Session, ids: Ids, style: Style) -> Iterable[Span]:
-    whole = ids.scope(0) == _SESSION or session.turns is None
+    whole = ids.is_per_session or session.turns is None
     if whole and session.status == "done" and session.ended_at_ms is not None:
         yield _session_root(session, session.ended_at_ms, ids, style)
     if not whole:
@@ -211,9 +211,9 @@ def _turn_root(session: Session, turn: Turn, ids: Ids, style: Style) -> Span:
         start_ms=turn.started_at_ms,
         end_ms=max(turn.started_at_ms, turn.ended_at_ms),
     )
-    if turn.turn > 0:
-        before = ids.scope(turn.turn - 1)
-        _link(made, ids, session.session_id_hash, before, "previous_turn")
+    # Turn 0, what came before the first prompt, seldom exists.
+    if turn.turn > 1:
+        _link(made, ids, session.session_id_hash, ids.scope(turn.turn - 1), "previous_turn")
     return made
 
 
@@ -280,8 +280,8 @@ def _span(name: str, attributes: Attributes, style: Style, *, trace_id: bytes, s
         parent_span_id=parent_id,
         name=name,
         kind=_KINDS[str(attributes["gen_ai.operation.name"])],
-        start_time_unix_nano=max(0, start_ms) * MS,
-        end_time_unix_nano=end_ms * MS,
+        start_time_unix_nano=nanos(start_ms),
+        end_time_unix_nano=nanos(end_ms),
         attributes=pairs({**as_named(attributes, style.semconv), **more}),
         status=Status(code=Status.STATUS_CODE_ERROR) if failed else None,
     )
@@ -309,7 +309,7 @@ def scores(items: Iterable[Item]) -> list[LogRecord]:
 
 def _score(session: str, at_ms: int, name: str, score: float | None, label: str | None) -> LogRecord:
     return LogRecord(
-        time_unix_nano=at_ms * MS,
+        time_unix_nano=nanos(at_ms),
         event_name="gen_ai.evaluation.result",
         attributes=pairs({
             "gen_ai.conversation.id": session,
@@ -334,6 +334,11 @@ def logs_request(made: Iterable[LogRecord], resource: Resource, semconv: Semconv
     request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope])])
     encoded: bytes = request.SerializeToString()
     return encoded
+
+
+def nanos(ms: int) -> int:
+    """A time as the protocol wants it. What no clock shows becomes the nearest time there is, not an error."""
+    return min(max(0, ms), MAX_MS) * 1_000_000
 
 
 def resource(attributes: Mapping[str, Value]) -> Resource:

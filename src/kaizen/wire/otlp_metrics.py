@@ -27,7 +27,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from kaizen.wire.genai import SCHEMA_URLS, Semconv, provider
 from kaizen.wire.ingest import Event, Item, Session, ToolSpan
-from kaizen.wire.otlp import MS, SCOPE, Value, as_named, pairs
+from kaizen.wire.otlp import SCOPE, Value, as_named, nanos, pairs
 
 TOKEN_BUCKETS = tuple(4**power for power in range(14))
 SECOND_BUCKETS = tuple(0.01 * 2**power for power in range(14))
@@ -111,12 +111,12 @@ def _metric(name: str, instrument: Instrument, mine: Iterable[tuple[Said, Point]
         attributes = pairs(as_named(dict(said), semconv))
         if instrument.buckets:
             bars.append(HistogramDataPoint(
-                attributes=attributes, start_time_unix_nano=start_ms * MS, time_unix_nano=end_ms * MS,
+                attributes=attributes, start_time_unix_nano=nanos(start_ms), time_unix_nano=nanos(end_ms),
                 count=point.count, sum=point.sum, min=point.least, max=point.most, bucket_counts=point.buckets,
                 explicit_bounds=instrument.buckets))
         else:
-            numbers.append(NumberDataPoint(attributes=attributes, start_time_unix_nano=start_ms * MS,
-                                           time_unix_nano=end_ms * MS, as_double=point.sum))
+            numbers.append(NumberDataPoint(attributes=attributes, start_time_unix_nano=nanos(start_ms),
+                                           time_unix_nano=nanos(end_ms), as_double=point.sum))
     if bars:
         return Metric(name=name, unit=instrument.unit,
                       histogram=Histogram(data_points=bars, aggregation_temporality=temporality))
