@@ -1,13 +1,14 @@
 """Whatever a valid item says, what is made of it is valid OTLP."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from kaizen.wire.ingest import MAX_INT, Item, Turn
-from kaizen.wire.otlp import Ids, Style, resource, spans, traces_request
+from kaizen.wire.otlp import Ids, Style, spans
 from kaizen.wire.otlp_metrics import added, metrics_request, points
+from kaizen.wire.otlp_proto import resource, traces_request
 
 from .made import SALT, cost, hashed, session, tool
 
@@ -27,6 +28,7 @@ ITEMS = st.lists(COSTS | TOOLS | SESSIONS, max_size=6)
 IDS = {how: Ids(SALT, how) for how in ("turn", "session")}  # type: ignore[arg-type]
 
 
+@settings(max_examples=40)
 @given(ITEMS, st.sampled_from(["turn", "session"]), st.sampled_from([(), ("openinference", "langfuse")]))
 def test_spans_are_valid(items: list[Item], how: str, compat: tuple[str, ...]) -> None:
     made = spans(items, IDS[how], Style(compat=compat))  # type: ignore[arg-type]
@@ -39,6 +41,7 @@ def test_spans_are_valid(items: list[Item], how: str, compat: tuple[str, ...]) -
         assert len({pair.key for pair in span.attributes}) == len(span.attributes)
 
 
+@settings(max_examples=40)
 @given(ITEMS, ITEMS)
 def test_sums_in_pieces_are_sums_at_once(first: list[Item], second: list[Item]) -> None:
     whole, pieces = points([*first, *second]), added(points(first), points(second))

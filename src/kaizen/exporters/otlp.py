@@ -31,9 +31,10 @@ from kaizen.exporters.requests import Request, Requests
 from kaizen.exporters.rows import env
 from kaizen.wire.chunks import cut
 from kaizen.wire.genai import Semconv
-from kaizen.wire.otlp import Ids, Style, logs_request, resource, scores, spans, traces_request
+from kaizen.wire.otlp import Ids, Style, scores, spans
 from kaizen.wire.otlp_compat import Compat
 from kaizen.wire.otlp_metrics import Points, added, metrics_request, points
+from kaizen.wire.otlp_proto import logs_request, resource, traces_request
 from kaizen.wire.sink import Batch, Done, Exporter, Health, Result, Sink
 
 MAX_SPANS = 512

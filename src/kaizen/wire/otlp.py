@@ -1,4 +1,4 @@
-"""Redacted items -> OTLP: spans of requests, tools and turns, log records of scores. Pure; `otlp_metrics` has metrics.
+"""Redacted items -> OTLP: spans of requests, tools and turns, log records of scores. `otlp_metrics` has the metrics.
 
 Theory of operation. One trace is one turn of a session: a prompt and everything until the next one.
 
@@ -33,22 +33,13 @@ from typing import Literal
 
 import msgspec
 from blake3 import blake3
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from kaizen.wire.genai import OLDER_NAMES, SCHEMA_URLS, Semconv, provider, tool_type
+from kaizen.wire.genai import Semconv, provider, tool_type
 from kaizen.wire.ingest import Evaluation, Event, Feedback, Item, Session, ToolSpan, Turn
 from kaizen.wire.otlp_compat import Compat, langfuse, openinference
-
-SCOPE = "kaizen"
-MAX_MS = 2**63 // 1_000_000
-
-Value = str | bool | int | float | Sequence[str]
-Attributes = dict[str, Value]
+from kaizen.wire.otlp_proto import Attributes, Value, as_named, nanos, pairs
 
 _KINDS = {"invoke_agent": Span.SPAN_KIND_INTERNAL, "chat": Span.SPAN_KIND_CLIENT,
           "execute_tool": Span.SPAN_KIND_INTERNAL}
@@ -287,12 +278,6 @@ def _span(name: str, attributes: Attributes, style: Style, *, trace_id: bytes, s
     )
 
 
-def as_named(attributes: Mapping[str, Value], semconv: Semconv) -> Attributes:
-    if semconv == "genai-2026":
-        return dict(attributes)
-    return {new: value for name, value in attributes.items() if (new := OLDER_NAMES.get(name, name))}
-
-
 def scores(items: Iterable[Item]) -> list[LogRecord]:
     """Evaluations and feedback: events named `gen_ai.evaluation.result`, joined to a session by its id."""
     found = []
@@ -318,44 +303,3 @@ def _score(session: str, at_ms: int, name: str, score: float | None, label: str 
             **_known({"gen_ai.evaluation.score.value": score, "gen_ai.evaluation.score.label": label}),
         }),
     )
-
-
-def traces_request(made: Iterable[Span], resource: Resource, semconv: Semconv, version: str) -> bytes:
-    scope = ScopeSpans(scope=InstrumentationScope(name=SCOPE, version=version), spans=made,
-                       schema_url=SCHEMA_URLS[semconv])
-    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])])
-    encoded: bytes = request.SerializeToString()
-    return encoded
-
-
-def logs_request(made: Iterable[LogRecord], resource: Resource, semconv: Semconv, version: str) -> bytes:
-    scope = ScopeLogs(scope=InstrumentationScope(name=SCOPE, version=version), log_records=made,
-                      schema_url=SCHEMA_URLS[semconv])
-    request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope])])
-    encoded: bytes = request.SerializeToString()
-    return encoded
-
-
-def nanos(ms: int) -> int:
-    """A time as the protocol wants it. What no clock shows becomes the nearest time there is, not an error."""
-    return min(max(0, ms), MAX_MS) * 1_000_000
-
-
-def resource(attributes: Mapping[str, Value]) -> Resource:
-    return Resource(attributes=pairs(attributes))
-
-
-def pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=_any(value)) for key, value in sorted(attributes.items())]
-
-
-def _any(value: Value) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    if isinstance(value, str):
-        return AnyValue(string_value=value)
-    return AnyValue(array_value=ArrayValue(values=[_any(one) for one in value]))

@@ -3,13 +3,14 @@
 They are added beside the others, computed from them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
+from kaizen.wire.otlp_proto import Value
+
 Compat = Literal["openinference", "langfuse"]
-Value = str | bool | int | float | Sequence[str]
 
 _OPENINFERENCE_KINDS = {"invoke_agent": "AGENT", "chat": "LLM", "execute_tool": "TOOL"}
 _LANGFUSE_TYPES = {"invoke_agent": "agent", "chat": "generation", "execute_tool": "tool"}

@@ -11,23 +11,19 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AggregationTemporality,
     Histogram,
     HistogramDataPoint,
     Metric,
     NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
     Sum,
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from kaizen.wire.genai import SCHEMA_URLS, Semconv, provider
+from kaizen.wire.genai import Semconv, provider
 from kaizen.wire.ingest import Event, Item, Session, ToolSpan
-from kaizen.wire.otlp import SCOPE, Value, as_named, nanos, pairs
+from kaizen.wire.otlp_proto import Value, as_named, metrics_message, nanos, pairs
 
 TOKEN_BUCKETS = tuple(4**power for power in range(14))
 SECOND_BUCKETS = tuple(0.01 * 2**power for power in range(14))
@@ -93,11 +89,7 @@ def metrics_request(found: Points, resource: Resource, semconv: Semconv, version
         mine = [(key[1], point) for key, point in sorted(found.items(), key=_order) if key[0] == name]
         if mine:
             made.append(_metric(name, instrument, mine, semconv, cumulative))
-    scope = ScopeMetrics(scope=InstrumentationScope(name=SCOPE, version=version), metrics=made,
-                         schema_url=SCHEMA_URLS[semconv])
-    request = ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(resource=resource, scope_metrics=[scope])])
-    encoded: bytes = request.SerializeToString()
-    return encoded
+    return metrics_message(made, resource, semconv, version)
 
 
 def _metric(name: str, instrument: Instrument, mine: Iterable[tuple[Said, Point]], semconv: Semconv,
