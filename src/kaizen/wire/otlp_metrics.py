@@ -4,7 +4,8 @@ A batch becomes `points`: counts by (metric, attributes). Sent as they are they 
 *cumulative* the sender adds them to what it sent before (`added`) and sends the sum, counted from when it started.
 
 Delta points carry the time of their items, so a backfill lands where it belongs. A request that is void is not counted;
-one that was counted before cannot be taken back.
+one that was counted before cannot be taken back, and a tool span that is sent again in a newer version counts again:
+histograms forget what went into them.
 """
 
 from bisect import bisect_left
