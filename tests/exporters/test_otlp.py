@@ -253,6 +253,18 @@ def test_langfuse_names(server: Server, tmp_path: Path) -> None:
     assert json.loads(chat["langfuse.observation.cost_details"]) == {"total": 0.012345}
 
 
+@pytest.mark.parametrize("row", [{"compat": ["langfuse"]}, {"root_sums": False}])
+def test_a_backend_that_adds_up_all_spans_gets_every_number_once(
+    row: dict[str, Any], server: Server, tmp_path: Path
+) -> None:
+    whole = session(turns=None, tokens_out=40, cost_usd_e6=12_345)
+    chat, root, session_root = (attributes(one.attributes) for one in exported(
+        server, tmp_path, cost(), session(turns=[TURN]), whole, **row))
+    numbers = {name for name in chat if name.startswith("gen_ai.usage.") or name == "kaizen.cost_usd"}
+    assert len(numbers) == 5
+    assert numbers & (set(root) | set(session_root)) == set()
+
+
 def test_metrics_as_delta(server: Server, tmp_path: Path) -> None:
     row = {"type": "otlp", "endpoint": server.url, "temporality": "delta"}
     sent(tmp_path, row, batch(cost(1), cost(2, ts_ms=T0 + 7_000, tokens_out=5)), batch(tool(), batch_id="b-2"))

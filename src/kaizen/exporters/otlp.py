@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     semconv: Semconv = "genai-2026"
     """Which names attributes have."""
     trace_per: Literal["turn", "session"] = "turn"
+    root_sums: bool = True
+    """A root repeats the tokens and the cost of its requests. Off for a backend that adds up all spans."""
     compat: list[Compat] = []
     """Attributes for these as well: `openinference` (Phoenix), `langfuse`."""
 
@@ -106,7 +108,8 @@ class Otlp:
         self._urls, self._settings = dict(urls), settings
         zipped = {"Content-Encoding": "gzip"} if settings.compression == "gzip" else {}
         self._headers = {**http_headers, "Content-Type": "application/x-protobuf", **zipped}
-        self._ids, self._style = Ids(salt, settings.trace_per), Style(settings.semconv, settings.compat)
+        self._ids = Ids(salt, settings.trace_per)
+        self._style = Style(settings.semconv, settings.compat, settings.root_sums)
         self._instance = machine(salt)
         self._http, self._requests = Http([*settings.headers.values()], settings.timeout_s), Requests()
         # By workspace: from when it counts, and what was counted. One batch at a time, or sums would be lost.

@@ -75,10 +75,16 @@ class Ids:
 
 
 class Style(msgspec.Struct, frozen=True):
-    """How spans are written."""
+    """How spans are written. `root_sums`: a root has the tokens and the cost of all its requests, as the conventions
+    want it. A backend that adds up all spans then counts twice; Langfuse does, so it never gets them."""
 
     semconv: Semconv = "genai-2026"
     compat: Sequence[Compat] = ()
+    root_sums: bool = True
+
+    @property
+    def has_sums(self) -> bool:
+        return self.root_sums and "langfuse" not in self.compat
 
 
 class Spans(msgspec.Struct, frozen=True):
@@ -105,22 +111,16 @@ def spans(items: Iterable[Item], ids: Ids, style: Style) -> Spans:
 
 def _chat(event: Event, ids: Ids, style: Style) -> Span:
     scope = ids.scope(event.turn)
-    cached = (event.cache_read_tokens or 0) + (event.cache_creation_tokens or 0)
     attributes = {
         **_common("chat", event.session_id_hash),
         "gen_ai.provider.name": provider(event.model),
         "gen_ai.request.model": event.model,
         "gen_ai.response.model": event.model,
+        **_usage(event),
         **_known({
             "gen_ai.response.finish_reasons": [event.stop_reason] if event.stop_reason else None,
             "gen_ai.request.stream": True if event.ttft_ms is not None else None,
             "gen_ai.response.time_to_first_chunk": event.ttft_ms / 1000 if event.ttft_ms is not None else None,
-            "gen_ai.usage.input_tokens": event.tokens_in + cached if event.tokens_in is not None else None,
-            "gen_ai.usage.output_tokens": event.tokens_out,
-            "gen_ai.usage.cache_read.input_tokens": event.cache_read_tokens,
-            "gen_ai.usage.cache_creation.input_tokens": event.cache_creation_tokens,
-            "gen_ai.usage.reasoning.output_tokens": event.reasoning_tokens,
-            "kaizen.cost_usd": event.cost_usd_e6 / 1e6 if event.cost_usd_e6 is not None else None,
             "kaizen.context.used_tokens": event.context_used_tokens,
             "kaizen.context.max_tokens": event.context_max_tokens,
             "kaizen.retry_count": event.retry_count,
@@ -177,17 +177,11 @@ def _roots(session: Session, ids: Ids, style: Style) -> Iterable[Span]:
 
 
 def _turn_root(session: Session, turn: Turn, ids: Ids, style: Style) -> Span:
-    cached = (turn.cache_read_tokens or 0) + (turn.cache_creation_tokens or 0)
     attributes = {
         **_agent(session, turn.model or session.model),
+        **(_usage(turn) if style.has_sums else {}),
         "kaizen.turn.index": turn.turn,
         **_known({
-            "gen_ai.usage.input_tokens": turn.tokens_in + cached if turn.tokens_in is not None else None,
-            "gen_ai.usage.output_tokens": turn.tokens_out,
-            "gen_ai.usage.cache_read.input_tokens": turn.cache_read_tokens,
-            "gen_ai.usage.cache_creation.input_tokens": turn.cache_creation_tokens,
-            "gen_ai.usage.reasoning.output_tokens": turn.reasoning_tokens,
-            "kaizen.cost_usd": turn.cost_usd_e6 / 1e6 if turn.cost_usd_e6 is not None else None,
             "kaizen.requests": turn.requests,
             "kaizen.tool_calls": turn.tool_calls,
             "kaizen.errors": turn.errors,
@@ -209,11 +203,12 @@ def _turn_root(session: Session, turn: Turn, ids: Ids, style: Style) -> Span:
 
 
 def _session_root(session: Session, ended_at_ms: int, ids: Ids, style: Style) -> Span:
+    cost = session.cost_usd_e6
     attributes = {
         **_agent(session, session.model),
         **_known({
-            "gen_ai.usage.output_tokens": session.tokens_out,
-            "kaizen.cost_usd": session.cost_usd_e6 / 1e6 if session.cost_usd_e6 is not None else None,
+            "gen_ai.usage.output_tokens": session.tokens_out if style.has_sums else None,
+            "kaizen.cost_usd": cost / 1e6 if cost is not None and style.has_sums else None,
             "kaizen.turns": session.prompts,
             "kaizen.tool_calls": session.tool_calls,
             "kaizen.errors": session.errors,
@@ -229,6 +224,19 @@ def _session_root(session: Session, ended_at_ms: int, ids: Ids, style: Style) ->
     if session.parent_session_id_hash:
         _link(made, ids, session.parent_session_id_hash, _SESSION, "parent_session")
     return made
+
+
+def _usage(used: Event | Turn) -> Attributes:
+    """The conventions count cached tokens as input; our buckets are disjoint."""
+    cached = (used.cache_read_tokens or 0) + (used.cache_creation_tokens or 0)
+    return _known({
+        "gen_ai.usage.input_tokens": used.tokens_in + cached if used.tokens_in is not None else None,
+        "gen_ai.usage.output_tokens": used.tokens_out,
+        "gen_ai.usage.cache_read.input_tokens": used.cache_read_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": used.cache_creation_tokens,
+        "gen_ai.usage.reasoning.output_tokens": used.reasoning_tokens,
+        "kaizen.cost_usd": used.cost_usd_e6 / 1e6 if used.cost_usd_e6 is not None else None,
+    })
 
 
 def _link(span: Span, ids: Ids, session: str, scope: str, why: str) -> None:
