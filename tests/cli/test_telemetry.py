@@ -102,6 +102,26 @@ def test_a_key_in_the_file_is_never_shown(kaizen: Kaizen, home: Path, server: Se
     assert "<set, 28 characters>" in results[7].out
 
 
+def test_what_is_missing_is_asked_for_on_a_terminal(
+    kaizen: Kaizen, home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def prompt(text: str, *, hide_input: bool, err: bool) -> str:
+        asked.append((text, hide_input))
+        return {"url": server.url, "secret": KEY}[text]
+
+    monkeypatch.setattr("click.prompt", prompt)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    assert kaizen("telemetry", "configure", "--type", "webhook", "--non-interactive").status == 2
+    assert asked == []
+    result = kaizen("telemetry", "configure", "--type", "webhook")
+    assert result.status == 0, result.err
+    assert asked == [("url", False), ("secret", True)]
+    assert exporters(home) == [{"type": "webhook", "url": server.url, "secret": KEY}]
+    assert KEY not in result.out + result.err
+
+
 def test_nothing_is_written_when_the_service_says_no(kaizen: Kaizen, home: Path, server: Server) -> None:
     path = written(home, COMMENTED)
     server.default = reply(401)
@@ -174,6 +194,12 @@ def test_doctor_names_what_is_wrong(kaizen: Kaizen, home: Path) -> None:
     verdicts = {check["name"]: check["verdict"] for check in result.json["data"]["checks"]}
     assert verdicts == {"exporters": "ok", "secrets": "warn", "posthog": "fail", "nope": "fail", "file": "info",
                         "webhook": "ok"}
+
+
+def test_doctor_says_where_a_variable_comes_before_the_file(kaizen: Kaizen, home: Path) -> None:
+    written(home, '[[telemetry.exporters]]\ntype = "datadog"\nsite = "datadoghq.eu"\napi_key = "k"\n')
+    result = kaizen("telemetry", "doctor", "--offline", env={"DD_SITE": "us5.datadoghq.com"})
+    assert "DD_SITE comes before site of the file" in result.out
 
 
 def test_the_effective_configuration_says_where_values_come_from(kaizen: Kaizen, home: Path) -> None:

@@ -164,6 +164,14 @@ def test_the_environment_comes_first(settings: dict[str, str], env: dict[str, st
     assert f"api_key=<set, {len(value)} characters>" in repr(found)
 
 
+def test_a_row_can_refuse_variables_that_it_does_not_name() -> None:
+    (row,) = rows([{"type": "datadog", "site": "mine", "api_key_env": "MINE", "ignore_env": True}])
+    env = {"DD_SITE": "theirs", "DD_API_KEY": "theirs", "MINE": "m"}
+    found, origins = read(find("datadog").settings, row, env)
+    assert found.site == "mine"  # type: ignore[attr-defined]
+    assert origins["api_key"] == "environment MINE"
+
+
 def test_push_gives_every_sink_every_batch_it_takes() -> None:
     sinks = [Memory("a", Done()), Memory("b", Again("later")), Memory("c", ValueError(KEY))]
     events, tools = batch(cost()), batch(tool())

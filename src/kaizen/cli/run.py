@@ -252,11 +252,12 @@ def _crash(context: Run, argv: Sequence[str], error: Exception) -> Crash:
     import traceback
 
     from kaizen import __version__
+    from kaizen.config.secret import words
 
     what = f"{type(error).__name__}: {error}"
     text = (
         f"kaizen {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"command: {' '.join(argv)}\n\n{''.join(traceback.format_exception(error))}"
+        f"command: {words(argv)}\n\n{''.join(traceback.format_exception(error))}"
     )
     try:
         folder = context.home / "logs"

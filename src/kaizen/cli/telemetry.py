@@ -1,6 +1,6 @@
 """`kaizen telemetry`: where redacted items go besides a hub, and whether they arrive.
 
-`configure` and `tail` have files of their own.
+`configure`, `tail` and what prints have files of their own.
 """
 
 import time
@@ -10,11 +10,13 @@ from typing import Any
 import click
 import msgspec
 
+from kaizen.cli import telemetry_push
 from kaizen.cli.command import command, group
 from kaizen.cli.doctor import Report, lines
-from kaizen.cli.ink import Cell, Column, Ink, duration, table
+from kaizen.cli.ink import Ink, duration
 from kaizen.cli.run import Run
 from kaizen.cli.telemetry_configure import configure
+from kaizen.cli.telemetry_print import print_effective_config, print_schema
 from kaizen.cli.telemetry_tail import tail
 from kaizen.config.load import config_path
 from kaizen.config.salt import local_salt
@@ -23,7 +25,6 @@ from kaizen.errors import CheckFailed, KaizenError, TelemetryFailed, UsageError
 from kaizen.exporters import find, health, open_sink, push
 from kaizen.exporters.rows import Row, read, rows
 from kaizen.views.health import Check
-from kaizen.wire.canonical import NAMES, SCHEMA_VERSION
 from kaizen.wire.ingest import KINDS
 from kaizen.wire.sink import Batch, Done, Health, Sink
 
@@ -39,39 +40,6 @@ class Tested(msgspec.Struct):
     items: int
     detail: str
     took_ms: int
-
-
-class Value(msgspec.Struct):
-    """A setting as it takes effect, secrets masked. `origin`: `default`, `file` or the variable."""
-
-    key: str
-    value: Any
-    origin: str
-
-
-class Effective(msgspec.Struct):
-    """`problem`: why nothing is sent."""
-
-    name: str
-    type: str
-    enabled: bool
-    fail_open: bool
-    settings: list[Value]
-    problem: str | None = None
-
-
-class Named(msgspec.Struct):
-    """`schema`: JSON Schema of an item."""
-
-    kind: str
-    name: str
-    tag: str
-    schema: dict[str, Any]
-
-
-class Schema(msgspec.Struct):
-    version: int
-    items: list[Named]
 
 
 @command(
@@ -111,28 +79,6 @@ def doctor(run: Run, offline: bool) -> None:
         run.out.close()
         raise CheckFailed(f"{len(failed)} of {len(checks)} checks failed.", hint=failed[0].hint,
                           checks=[check.name for check in failed])
-
-
-@command(schema="telemetry print-schema/1", name="print-schema",
-         examples=["kaizen telemetry print-schema", "kaizen telemetry print-schema --json | jq '.data.items[].schema'"])
-def print_schema(run: Run) -> None:
-    """What an item is called outside, and with --json what it consists of."""
-    named = [Named(kind, name.name, name.tag, msgspec.json.schema(KINDS[kind].item)) for kind, name in NAMES.items()]
-    run.out.show(Schema(SCHEMA_VERSION, named), _schema_lines)
-
-
-@command(
-    schema="telemetry print-effective-config/1",
-    name="print-effective-config",
-    examples=["kaizen telemetry print-effective-config",
-              "DD_SITE=datadoghq.eu kaizen telemetry print-effective-config"],
-)
-def print_effective_config(run: Run) -> None:
-    """What every exporter would use, and where each value comes from. Secrets are masked."""
-    found = [_effective(run, row) for row in rows(run.config.telemetry.exporters)]
-    if not found:
-        run.out.warn(NONE_YET)
-    run.out.show(found, _effective_lines)
 
 
 def _enabled(run: Run, name: str | None) -> list[Row]:
@@ -207,6 +153,7 @@ def _checks(run: Run, *, is_offline: bool) -> Iterator[Check]:
     yield Check("exporters", "ok" if on else "info", f"{on} of {len(every)} on; one that fails {said}."
                 if every else NONE_YET)
     yield from _privacy(run, every)
+    yield from _overridden(run, every)
     for row in every:
         if not row.enabled:
             yield Check(row.name, "info", f"{row.type}: off.")
@@ -233,31 +180,18 @@ def _privacy(run: Run, every: list[Row]) -> Iterator[Check]:
                     f"chmod 600 {path}")
 
 
-def _effective(run: Run, row: Row) -> Effective:
-    fail_open = run.config.telemetry.fail_open if row.fail_open is None else row.fail_open
-    made = Effective(row.name, row.type, row.enabled, fail_open, [])
-    try:
-        settings, origins = read(find(row.type).settings, row, run.env)
-        plain: dict[str, Any] = masked(msgspec.to_builtins(settings, enc_hook=str))
-        made.settings = [Value(key, _shown(value), origins.get(key, "default")) for key, value in plain.items()]
-        open_sink(row, run.env, str(run.home), local_salt(run.home))
-    except KaizenError as error:
-        made.problem = f"{error} {error.hint}".strip()
-    return made
-
-
-def _shown(value: Any) -> Any:
-    """A URL without what may be secret in it."""
-    from urllib.parse import urlsplit
-
-    if not (isinstance(value, str) and "://" in value):
-        return value
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return "<no URL>"
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
+def _overridden(run: Run, every: list[Row]) -> Iterator[Check]:
+    """Variables that were meant for another program, perhaps, and come before the file."""
+    for row in every:
+        try:
+            _, origins = read(find(row.type).settings, row, run.env)
+        except KaizenError:
+            continue
+        for key in row.settings:
+            kind, _, variable = origins[key].partition(" ")
+            if kind == "environment" and f"{key}_env" not in row.settings:
+                yield Check("environment", "warn", f"{row.name}: {variable} comes before {key} of the file.",
+                            "If that is not meant: ignore_env = true")
 
 
 def _test_lines(found: list[Tested], ink: Ink) -> Iterator[str]:
@@ -268,30 +202,8 @@ def _test_lines(found: list[Tested], ink: Ink) -> Iterator[str]:
         yield "Nothing to test."
 
 
-def _schema_lines(found: Schema, ink: Ink) -> Iterator[str]:
-    yield f"Schema version {found.version}"
-    yield from table([Column("Kind"), Column("Name", style="cyan"), Column("Tag", style="dim")],
-                     [[one.kind, one.name, one.tag] for one in found.items], ink)
-
-
-def _effective_lines(found: list[Effective], ink: Ink) -> Iterator[str]:
-    for one in found:
-        state = "" if one.enabled else " (off)"
-        yield ink.bold(f"{one.name}") + f" {one.type}{state}"
-        if one.problem:
-            yield f"  {ink.paint('sends nothing', 'red')}: {one.problem}"
-        cells: list[list[Cell]] = [
-            [f"  {value.key}", (str(value.value) if value.value is not None else "-", None), value.origin]
-            for value in one.settings
-        ]
-        yield from list(table([Column("  Setting", style="cyan"), Column("Value", flexible=True),
-                               Column("From", style="dim", flexible=True)], cells, ink))
-    if not found:
-        yield "No exporter."
-
-
 telemetry = group(
     "telemetry",
     "Send numbers to OpenTelemetry, Datadog, PostHog, ...",
-    [configure, test_, doctor, tail, print_schema, print_effective_config],
+    [configure, test_, doctor, telemetry_push.push, tail, print_schema, print_effective_config],
 )

@@ -61,7 +61,12 @@ class Redaction(msgspec.Struct, frozen=True):
 
 class Telemetry(msgspec.Struct, frozen=True):
     exporters: list[dict[str, Any]] = []
-    """Where copies go besides the hub: `[[telemetry.exporters]]` with `type` and the keys of that type."""
+    """One table each: `type`, if you like `name`, `enabled`, `fail_open`, `ignore_env`, and the keys of that type.
+
+    [[telemetry.exporters]]
+    type = "otlp"
+    endpoint = "http://localhost:4318"
+    """
     fail_open: bool = True
     """An exporter that fails does not hold anything up; false: an item is done when every exporter has it."""
     fan_out: Literal["parallel", "after"] = "parallel"

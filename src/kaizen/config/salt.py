@@ -37,5 +37,7 @@ def _create(path: Path) -> None:
         os.link(unfinished, path)
     except FileExistsError:
         pass
+    except OSError:  # a file system without hard links
+        os.replace(unfinished, path)
     finally:
-        os.unlink(unfinished)
+        unfinished.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """A text nobody may see: settings hold it as a `Secret`, and whatever prints settings prints `<set, 32 characters>`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SECRET_NAME = re.compile(r"(?:^|_)(?:key|secret|token|password|headers|salt_hex)$")
@@ -47,6 +47,21 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [masked(one, name) for one in value]
     return mask(value) if isinstance(value, str) and _is_secret(name) else value
+
+
+def words(argv: Sequence[str]) -> str:
+    """A command line to show: the value behind `--api-key`, and behind `api_key=`, is masked."""
+    said, is_next = [], False
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if is_next:
+            said.append(mask(word))
+        elif equals and _is_secret(name.lstrip("-").replace("-", "_")):
+            said.append(f"{name}={mask(value)}")
+        else:
+            said.append(word)
+        is_next = not equals and word.startswith("--") and _is_secret(word[2:].replace("-", "_"))
+    return " ".join(said)
 
 
 def _is_secret(name: str) -> bool:

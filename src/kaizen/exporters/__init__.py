@@ -47,7 +47,11 @@ class Sent(msgspec.Struct, frozen=True):
 def find(type_name: str) -> Exporter:
     """Raises `BadConfig` for a type nobody has, and for a plug-in that cannot be loaded."""
     if type_name in ALL:
-        built_in: Exporter = import_module(ALL[type_name]).EXPORTER
+        try:
+            built_in: Exporter = import_module(ALL[type_name]).EXPORTER
+        except ImportError as error:
+            raise BadConfig(f"Exporters of type {type_name} need the package {error.name}.",
+                            hint=f"pip install {error.name}") from error
         return built_in
     from importlib.metadata import entry_points
 
@@ -86,8 +90,8 @@ def open_sinks(
 def open_sink(row: Row, env: Mapping[str, str], home: str, salt: bytes) -> Sink:
     """Raises `BadConfig` for what cannot work; its detail `key` names the setting, where it is one."""
     exporter = find(row.type)
-    settings, _ = read(exporter.settings, row, env)
     try:
+        settings, _ = read(exporter.settings, row, env)
         return exporter.open(row.name, settings, env, home, salt)
     except KaizenError:
         raise

@@ -55,8 +55,10 @@ class FileSink:
         return Done()
 
     async def health(self) -> Health:
+        import asyncio
+
         try:
-            append(self._path, b"", self._settings.max_bytes, self._settings.keep)
+            await asyncio.to_thread(append, self._path, b"", self._settings.max_bytes, self._settings.keep)
         except OSError as error:
             return Health(False, f"{self._path} cannot be written: {error.strerror or type(error).__name__}")
         return Health(True, f"{self._path} can be written")

@@ -29,6 +29,8 @@ MAX_ITEM_BYTES = 1_000_000
 # Older ones are an import, which PostHog processes apart from what happens now.
 HISTORICAL_MS = 48 * 3_600_000
 QUOTA_WAIT_S = 3_600.0
+# The end of the year 9999: dates go no further.
+_LAST_MS = 253_402_300_799_000
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,8 @@ class PostHog:
     async def health(self) -> Health:
         body = msgspec.json.encode({"api_key": self._key.reveal(), "distinct_id": "kaizen-health"})
         answer = await self._http.post(f"{self._host}/flags/?v=2", body, {"Content-Type": "application/json"})
+        if isinstance(answer, Answer) and answer.status in (404, 405):
+            return Health(True, f"{answer.host} answers, but cannot say whether the key is valid")
         found = result(answer)
         return Health(True, "the key is valid") if isinstance(found, Done) else Health(False, found.reason)
 
@@ -107,7 +111,8 @@ def captures(batch: Batch) -> list[dict[str, Any]]:
 
 
 def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _is_over_quota(body: bytes) -> bool:

@@ -27,6 +27,7 @@ class Row(msgspec.Struct, frozen=True):
     enabled: bool
     fail_open: bool | None
     settings: dict[str, Any]
+    ignore_env: bool = False
 
 
 class Common(msgspec.Struct, frozen=True):
@@ -34,6 +35,9 @@ class Common(msgspec.Struct, frozen=True):
     name: str | None = None
     enabled: bool = True
     fail_open: bool | None = None
+    # Take no value from the environment but those that `<key>_env` names: variables such as OTEL_EXPORTER_OTLP_ENDPOINT
+    # speak to every program on the machine, and to every row of a type.
+    ignore_env: bool = False
 
 
 def env(*names: str, parse: Callable[[str], Any] = str) -> msgspec.Meta:
@@ -55,7 +59,7 @@ def rows(tables: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         name = own.name or next(one for one in _names(own.type) if one not in taken)
         taken.add(name)
         rest = {key: value for key, value in table.items() if key not in Common.__struct_fields__}
-        yield Row(name, own.type, own.enabled and own.type != NONE, own.fail_open, rest)
+        yield Row(name, own.type, own.enabled and own.type != NONE, own.fail_open, rest, own.ignore_env)
 
 
 def read(kind: type[msgspec.Struct], row: Row, environ: Mapping[str, str]) -> tuple[msgspec.Struct, dict[str, str]]:
@@ -98,7 +102,7 @@ def _from_environment(
                 raise BadConfig(f"Exporter {row.name}: {key}_env names {named}, which is not set.",
                                 hint=f"export {named}=...", key=key)
             found[key] = (named, environ[named], extra.get("parse", str))
-        elif (name := first(environ, extra.get("env", ()))) is not None:
+        elif not row.ignore_env and (name := first(environ, extra.get("env", ()))) is not None:
             found[key] = (name, environ[name], extra["parse"])
     return found
 

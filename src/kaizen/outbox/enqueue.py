@@ -103,7 +103,7 @@ class Enqueue:
             if event.session_id not in turns:
                 turns[event.session_id] = outgoing.turns(db, event.session_id)
             item = items.event(event, found.session, payload, self._gate.salt, found.root, stamp,
-                               _turn_of(event.seq, turns[event.session_id]))
+                               turn_of(event.seq, turns[event.session_id]))
             left_out = {key: 1 for key in payload if key not in (item.payload or {})}
             origin = _pack((blake3(event.body or b"").digest(), left_out))
             # Only requests change after they were stored: streamed answers grow, duplicates are found out.
@@ -145,9 +145,7 @@ class Enqueue:
     def _of(self, db: Connection, session: outgoing.Session) -> _Of:
         gate = self._gate
         root, name = outgoing.workspace(db, session.workspace_id)
-        envelope = Envelope(
-            team_id=gate.team_id, workspace_hash=gate.salt.hash(root), salt_id=gate.salt.id, redaction=gate.redaction,
-            project_name=(name or None) if gate.config.identity.project_name else None)
+        envelope = envelope_of(gate, root, name)
         return _Of(session, outbox.envelope(db, _encode(envelope)), root,
                    gate.salt.sample(session.host_id) < gate.config.sync.sample_rate)
 
@@ -157,7 +155,14 @@ class Enqueue:
         return stamp
 
 
-def _turn_of(seq: int, turns: list[tuple[int, int]]) -> int | None:
+def turn_of(seq: int, turns: list[tuple[int, int]]) -> int | None:
     """The last turn that had begun. None when no turn is known, as for a session whose folds were not run."""
     place = bisect_right(turns, seq, key=lambda one: one[0])
     return turns[place - 1][1] if place else None
+
+
+def envelope_of(gate: Gate, root: str, name: str) -> Envelope:
+    """Of everything that happened in a repository."""
+    return Envelope(
+        team_id=gate.team_id, workspace_hash=gate.salt.hash(root), salt_id=gate.salt.id, redaction=gate.redaction,
+        project_name=(name or None) if gate.config.identity.project_name else None)

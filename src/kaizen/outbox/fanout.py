@@ -164,14 +164,14 @@ class Fanout:
             outbox.drop_batch(self._db, batch.id)
 
     def give_up(self, now_ms: int) -> None:
-        """What `fail_open` owes a sink is kept for a day and 64 MiB; sinks that are configured no more get nothing."""
+        """What `fail_open` owes a sink is kept for a day and 64 MiB. So is what any sink is owed that is not there now:
+        it may be back in the next run, when its key is set again."""
         kept = 0
         for state, is_delivered, delivered_ms, size in reversed(outbox.owed(self._db)):
-            is_gone = state.sink not in self._sinks
             kept += size
-            is_old = not self.is_strict(state.sink) and bool(is_delivered) and (
-                now_ms - (delivered_ms or now_ms) > self._settings.sink_max_age_ms or kept > MAX_BYTES)
-            if not (is_gone or is_old):
+            is_patient = self.is_strict(state.sink) and state.sink in self._sinks
+            is_old = now_ms - (delivered_ms or now_ms) > self._settings.sink_max_age_ms or kept > MAX_BYTES
+            if is_patient or not is_delivered or not is_old:
                 continue
             state.state = "abandoned"
             outbox.save_sink(self._db, state)

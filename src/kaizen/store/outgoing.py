@@ -94,6 +94,29 @@ def sessions(db: Connection, rev: int) -> list[Session]:
     return rows(Session, db.execute(f"SELECT {_SESSION} FROM sessions WHERE rev = ? ORDER BY id", (rev,)))
 
 
+def active_between(db: Connection, start_ms: int, end_ms: int) -> list[Session]:
+    """Sessions with an event in a window, those of one workspace together."""
+    return rows(Session, db.execute(
+        f"""SELECT {_SESSION} FROM sessions AS s
+             WHERE ifnull(started_at_ms, 0) < ?
+               AND EXISTS (SELECT 1 FROM events AS e WHERE e.session_id = s.id AND e.ts_ms >= ? AND e.ts_ms < ?)
+             ORDER BY workspace_id, id""", (end_ms, start_ms, end_ms)))
+
+
+def events_between(db: Connection, session_id: int, start_ms: int, end_ms: int) -> Iterator[Event]:
+    for found in db.execute(
+            f"""SELECT {_EVENT} FROM events AS e LEFT JOIN bodies AS b ON b.event_id = e.id
+                 WHERE e.session_id = ? AND e.ts_ms >= ? AND e.ts_ms < ? ORDER BY e.seq""",
+            (session_id, start_ms, end_ms)):
+        yield Event(*found)
+
+
+def spans_between(db: Connection, session_id: int, start_ms: int, end_ms: int) -> list[Span]:
+    return rows(Span, db.execute(
+        f"SELECT {_SPAN} FROM spans WHERE session_id = ? AND started_at_ms >= ? AND started_at_ms < ? ORDER BY seq",
+        (session_id, start_ms, end_ms)))
+
+
 def session(db: Connection, session_id: int) -> Session:
     found = row(Session, db.execute(f"SELECT {_SESSION} FROM sessions WHERE id = ?", (session_id,)))
     assert found is not None
