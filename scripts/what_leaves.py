@@ -18,7 +18,7 @@ current. Nothing leaves before you configure a hub or an exporter, and nothing b
 
 A *hash* is BLAKE3 over your team's salt and the value: equal for equal values within the team, and nobody without the
 salt can try out guesses. Numbers are counts, sizes, times and money. A *known word* is one of a list in
-`src/kaizen/redact/vocabulary.py`; whatever is not on the list is sent as `other`, or as `custom:` and a hash.
+`src/kaizen/redact/words.py`; whatever is not on the list is sent as `other`, or as `custom:` and a hash.
 
 `kaizen sync preview` shows the very items that wait, beside what is stored here.
 
@@ -87,12 +87,13 @@ _TEXTS = {
 }
 
 
-def _row(row: dict[str, object]) -> str:
-    words = row["words"]
-    said = {"int": "number", "num": "number", "bool": "yes or no", "hash": "hash"}.get(str(row["type"]))
+def _row(row: schema.Entry) -> str:
+    said = {"int": "number", "num": "number", "bool": "yes or no", "hash": "hash"}.get(row.type)
+    if said is None and len(row.values) > 12:
+        said = f"one of {len(row.values)} known words"
     if said is None:
-        said = f"one of {', '.join(words)}" if isinstance(words, list) else str(words)
-    return f"| {'all' if row['kind'] == '*' else row['kind']} | `{row['key']}` | {said} |"
+        said = f"one of {', '.join(row.values)}" if row.values else row.type
+    return f"| {row.kind} | `{row.key}` | {said} |"
 
 
 if __name__ == "__main__":

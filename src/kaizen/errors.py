@@ -71,8 +71,8 @@ class SyncSetting(KaizenError):
 class SaltInvalid(SyncSetting):
     code = "salt_invalid"
 
-    def __init__(self) -> None:
-        super().__init__("The salt is not 64 hex digits.",
+    def __init__(self, length: int) -> None:
+        super().__init__(f"The salt is not 64 hex digits (it has {length} characters).",
                          hint="All of a team share one; it stands in what `kaizen hub serve` printed.")
 
 

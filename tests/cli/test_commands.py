@@ -32,6 +32,7 @@ CALLS = {
     "gc": ["--days", "1"],
     "config show": [],
     "config path": [],
+    "redact schema": [],
     "telemetry configure": ["--type", "file"],
     "telemetry test": [],
     "telemetry doctor": [],

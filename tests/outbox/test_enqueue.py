@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from capture.test_properties import PLACES, files_of
 from kaizen.capture.load import load
-from kaizen.config.model import Config, Identity, Sync
+from kaizen.config.model import Config, Identity, Redaction, Sync
 from kaizen.outbox.enqueue import Enqueue
 from kaizen.outbox.gate import Gate
 from kaizen.redact.guard import leaks
@@ -180,9 +181,27 @@ def test_no_word_of_a_transcript_leaves(name: str, tmp_path: Path) -> None:
     paths = {root for (root,) in laptop.machine.rows("SELECT root FROM workspaces WHERE length(root) > 3")}
     hosts = {host for (host,) in laptop.machine.rows("SELECT host_id FROM sessions") if len(host) > 7}
     for kind, _, item in laptop.sent():
-        text = json.dumps(item)
+        text = msgspec.json.encode(item).decode()
         assert leaks(text.encode()) == []
         assert not [word for word in (*said, *paths, *hosts) if word in text], kind
+
+
+def test_level_scrubbed_adds_allowed_texts_without_their_secrets(tmp_path: Path) -> None:
+    key = "sk-ant-api03-" + "aB3" * 31 + "AA"
+    config = Config(redaction=Redaction(level="scrubbed", allow_keys=["text"], terms=["Nightjar"]))
+    laptop = Laptop(tmp_path, Gate(config, SALT, "https://hub.test", "token", "core"))
+    said = f"deploy Nightjar with {key} from /home/alice/x.py" + " and so on" * 400
+    line = {"type": "user", "uuid": "u1", "timestamp": "2026-02-01T10:00:00.000Z", "cwd": "/home/alice/nightjar",
+            "sessionId": "s1", "message": {"role": "user", "content": said}}  # fmt: skip
+    laptop.machine.write(laptop.machine.claude("p/s1.jsonl"), json.dumps(line).encode() + b"\n")
+    laptop.load()
+    laptop.send()
+    (text,) = [item["payload"]["text"] for item in laptop.hub.values() if "text" in item.get("payload", {})]
+    assert text.startswith("deploy <term> with <redacted:")
+    assert not [word for word in (key, "Nightjar", "alice") if word in text]
+    assert len(text) == 2_048
+    assert {json.loads(body)["redaction"] for (body,) in laptop.machine.rows("SELECT body FROM envelopes")} == {
+        "scrubbed/1"}
 
 
 def test_two_agents_may_use_the_same_session_id(tmp_path: Path) -> None:

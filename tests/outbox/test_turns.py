@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kaizen.capture.load import load
 from kaizen.config.model import Config
-from kaizen.outbox.enqueue import Enqueue, _turn_of
+from kaizen.outbox.enqueue import Enqueue, turn_of
 from kaizen.outbox.gate import Gate
 from kaizen.redact.hashes import Salt
 from support import FIXTURES, Machine
@@ -16,9 +16,9 @@ SALT = Salt(b"s" * 32)
 
 def test_an_event_belongs_to_the_last_turn_that_had_begun() -> None:
     turns = [(0, 0), (4, 1), (9, 2)]
-    assert [_turn_of(seq, turns) for seq in (0, 3, 4, 8, 9, 99)] == [0, 0, 1, 1, 2, 2]
-    assert _turn_of(3, [(4, 1)]) is None
-    assert _turn_of(3, []) is None
+    assert [turn_of(seq, turns) for seq in (0, 3, 4, 8, 9, 99)] == [0, 0, 1, 1, 2, 2]
+    assert turn_of(3, [(4, 1)]) is None
+    assert turn_of(3, []) is None
 
 
 def test_events_and_spans_of_a_session_agree_about_their_turns(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": Entry("kaizen.cli.explain", "See", "Where a number comes from, record by record."),
     "sync": Entry("kaizen.cli.sync", "Share", "Send to your team's hub and to exporters."),
     "telemetry": Entry("kaizen.cli.telemetry", "Share", "Send numbers to OpenTelemetry, Datadog, PostHog, ..."),
+    "redact": Entry("kaizen.cli.redact", "Share", "What would be left of a text before it leaves this machine."),
     "team": Entry("kaizen.cli.team", "Share", "Your team's sessions, tokens and cost, from its hub."),
     "hub": Entry("kaizen.cli.hub", "Share", "Run the server that a team's machines send their numbers to."),
     "prices": Entry("kaizen.cli.prices", "Operate", "The price book, and which price a model gets."),

@@ -34,7 +34,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from kaizen.exporters.otlp_turns import Memory, Turn, Usage, payload, total, usage
 from kaizen.exporters.otlp_words import MAX_MS, SCHEMA_URL, UNKNOWN, Ids, Value, attributes, nanos, provider, scope
-from kaizen.redact.vocabulary import TOOL_CLASSES
+from kaizen.redact.words import CLASS_OF_TOOL
 from kaizen.wire.ingest import Event, Item, Session, ToolSpan
 
 Compat = Literal["openinference", "langfuse"]
@@ -200,7 +200,7 @@ class _Making(msgspec.Struct, frozen=True):
         start_ms, end_ms = self._within(session, item.turn, known, known if ended is None else ended)
         tool = item.tool or UNKNOWN
         is_mcp = tool.startswith("mcp:")
-        tool_class = "mcp" if is_mcp else TOOL_CLASSES.get(tool, "other")
+        tool_class = "mcp" if is_mcp else CLASS_OF_TOOL.get(tool, "other")
         values: dict[str, Value | None] = {
             "gen_ai.tool.name": tool,
             # What runs beside the agent or at its maker's; all else is run by the agent.

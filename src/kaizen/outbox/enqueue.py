@@ -13,6 +13,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from blake3 import blake3
@@ -21,8 +22,13 @@ from kaizen.outbox import items
 from kaizen.outbox.gate import Gate
 from kaizen.store import bodies, outbox, outgoing
 from kaizen.store.open import transaction
-from kaizen.wire.ingest import Envelope, Item
+from kaizen.wire.ingest import Envelope, Event, Item
 
+if TYPE_CHECKING:
+    from kaizen.redact.scrub import Scrubber
+
+# Of each text at level `scrubbed`, in characters.
+MAX_TEXT = 2_048
 # (session id, seq, workspace id) of places that events left
 Left = tuple[int, int, int | None]
 
@@ -44,6 +50,7 @@ class Enqueue:
 
     def __init__(self, gate: Gate, now_ms: Callable[[], int] | None = None) -> None:
         self._gate = gate
+        self._scrubbers: dict[str, Scrubber] = {}
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
 
     def __call__(self, db: Connection, rev: int, left: Sequence[Left]) -> None:
@@ -105,6 +112,8 @@ class Enqueue:
             item = items.event(event, found.session, payload, self._gate.salt, found.root, stamp,
                                turn_of(event.seq, turns[event.session_id]))
             left_out = {key: 1 for key in payload if key not in (item.payload or {})}
+            if self._gate.config.redaction.level == "scrubbed":
+                item = self._with_texts(item, payload, found.root, left_out)
             origin = _pack((blake3(event.body or b"").digest(), left_out))
             # Only requests change after they were stored: streamed answers grow, duplicates are found out.
             key = f"{event.session_id}/{event.seq}" if event.kind == "cost" else None
@@ -148,6 +157,27 @@ class Enqueue:
         envelope = envelope_of(gate, root, name)
         return _Of(session, outbox.envelope(db, _encode(envelope)), root,
                    gate.salt.sample(session.host_id) < gate.config.sync.sample_rate)
+
+    def _with_texts(self, item: Event, payload: dict[str, Any], root: str, left_out: dict[str, int]) -> Event:
+        """With the texts that the user allows, scrubbed. What was found in them is counted."""
+        texts: dict[str, str] = {}
+        for key in self._gate.config.redaction.allow_keys:
+            if key not in payload:
+                continue
+            tree, findings = self._scrubber(root).tree(payload[key])
+            texts[key] = (tree if isinstance(tree, str) else _encode(tree).decode())[:MAX_TEXT]
+            left_out.pop(key, None)
+            for finding in findings:
+                left_out[finding.rule] = left_out.get(finding.rule, 0) + 1
+        return msgspec.structs.replace(item, payload={**item.payload, **texts})
+
+    def _scrubber(self, root: str) -> "Scrubber":
+        found = self._scrubbers.get(root)
+        if found is None:
+            from kaizen.outbox.machine import scrubber
+
+            found = self._scrubbers[root] = scrubber(self._gate, root)
+        return found
 
     def _stamp(self, db: Connection, now_ms: int) -> int:
         stamp = max(int(outbox.get(db, "stamp") or 0) + 1, now_ms)

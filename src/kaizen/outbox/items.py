@@ -113,7 +113,7 @@ def rounded(pusd: int) -> int:
 
 
 def _model(model: str | None, salt: Salt) -> str:
-    return "unknown" if not model else schema.model_name(model, salt)
+    return schema.model_name(model or None, salt) or "unknown"
 
 
 def _count(value: int | None) -> int | None:

@@ -1,9 +1,5 @@
-"""What may leave the machine, and in which words.
+"""What may leave the machine, in which form: default deny first (`schema`), scrubbing second (`scrub`), and a last look
+at the final bytes (`guard`).
 
-    hashes      ids and paths as hashes with the team's salt
-    schema      level `metrics`: the only keys and values there are
-    features    numbers and classes made of a payload before it is dropped
-    vocabulary  the words that may pass in clear text
-    scrub       level `scrubbed`: texts without secrets, paths and names
-    guard       the last look at the exact bytes
+`hashes` salted hashes | `schema` the allowed keys | `features` what replaces a payload | `scrub` text | `engine` rules
 """

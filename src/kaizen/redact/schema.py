@@ -1,154 +1,184 @@
-"""Level `metrics`: everything that may leave, key by key. What is not in `TABLE` does not leave.
+"""Level `metrics`: a payload key leaves the machine only if this table names it for that kind, with a type.
 
-    int, num, bool   numbers
-    hash             `blake3:` and 64 hex digits
-    words            one of a list, or `other`
-    list             of such words
-
-`payload` makes what is allowed from a payload of ours; `check` and `reduce` hold a foreign one against the same table.
+Numbers, booleans, words of a vocabulary and hashes; no free text, so no secret. `payload` computes what we send;
+`check` and `reduce` hold what others send to the same table. A new key, or a new word, is a new `VERSION`.
 """
 
+import math
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from kaizen.redact import features
+from kaizen.redact import features, names, words
 from kaizen.redact.hashes import Salt
-from kaizen.redact.vocabulary import (
-    AGENTS,
-    CLASSES,
-    EXTENSIONS,
-    LANGUAGES,
-    LIFECYCLES,
-    PROGRAMS,
-    STOPS,
-    TOOL_CLASSES,
-    is_public_model,
-)
+from kaizen.redact.names import agent_name, call_id, model_name, stop_reason, tool_name
+
+__all__ = [
+    "SCHEMA", "VERSION", "Entry", "agent_name", "call_id", "check", "describe", "model_name", "payload", "reduce",
+    "stop_reason", "tool_name",
+]  # fmt: skip
 
 VERSION = "metrics/1"
 MAX_INT = 2**53
 _HASH = re.compile(r"blake3:[0-9a-f]{64}")
+_CUSTOM = re.compile(r"custom:[0-9a-f]{16}")
+_MAX_LIST = 32
 
 
-class Allowed(msgspec.Struct, frozen=True):
-    """One key of one kind of event (`*` = all)."""
+class Type(msgspec.Struct, frozen=True):
+    """`values`: all that may be said, for a vocabulary."""
+
+    name: str
+    fits: Callable[[Any], bool]
+    values: tuple[str, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the table; `kind` is `all` for a key of every kind."""
 
     kind: str
     key: str
     type: str
-    words: frozenset[str] = frozenset()
-
-    def passes(self, value: object) -> bool:
-        match self.type:
-            case "int":
-                return type(value) is int and abs(value) <= MAX_INT
-            case "num":
-                return isinstance(value, int | float) and type(value) is not bool and abs(value) <= MAX_INT
-            case "bool":
-                return type(value) is bool
-            case "hash":
-                return type(value) is str and _HASH.fullmatch(value) is not None
-            case "words":
-                return type(value) is str and value in self.words
-            case "list":
-                return type(value) is list and all(type(one) is str and one in self.words for one in value)
-        return False
+    values: tuple[str, ...]
 
 
-def _allow(kind: str, type: str, keys: str, words: frozenset[str] | tuple[str, ...] = ()) -> list[Allowed]:
-    return [Allowed(kind, key, type, frozenset(words)) for key in keys.split()]
+def _is_int(value: Any) -> bool:
+    return type(value) is int and -MAX_INT <= value <= MAX_INT
 
 
-_OTHER = frozenset({"other"})
-_ERRORS = ("timeout", "denied", "not_found", "syntax", "network", "test_failure", "other")
-
-TABLE = [
-    *_allow("*", "int", "duration_ms latency_ms ttft_ms seq turn schema status"),
-    *_allow("*", "bool", "ok is_error"),
-    *_allow("*", "words", "type", LIFECYCLES),
-    *_allow("tool_call", "words", "tool_class", CLASSES),
-    *_allow("tool_call", "hash", "mcp_server path_hash"),
-    *_allow("tool_call", "words", "path_ext", EXTENSIONS | _OTHER),
-    *_allow("tool_call", "words", "program", PROGRAMS | _OTHER),
-    *_allow("tool_call", "list", "flags", features.FLAGS),
-    *_allow("tool_call", "int", "args_bytes path_depth lines_added lines_removed argc pipe_count redirects timeout_ms"),
-    *_allow("tool_call", "bool", "background"),
-    *_allow("tool_result", "int", "result_bytes result_lines exit_code"),
-    *_allow("tool_result", "bool", "truncated"),
-    *_allow("tool_result", "words", "error_class", _ERRORS),
-    *_allow("message", "words", "role", ("prompt", "assistant", "thinking", "context", "user", "system")),
-    *_allow("message", "int", "chars lines code_blocks images"),
-    *_allow("message", "words", "language", LANGUAGES),
-    *_allow("error", "words", "error_class", _ERRORS),
-    *_allow("error", "int", "http_status"),
-    *_allow("error", "bool", "retryable"),
-    *_allow("cost", "bool", "stream"),
-    *_allow("cost", "hash", "request_id"),
-    *_allow("cost", "words", "path", ("/v1/messages", "/v1/chat/completions", "/v1/responses", "other")),
-    *_allow("cost", "words", "method", ("GET", "POST", "other")),
-    *_allow("cost", "words", "provider", ("anthropic", "openai", "google", "other")),
-    *_allow("hook", "words", "permission decision", ("allow", "deny", "ask", "block")),
-    *_allow("hook", "int", "wait_ms"),
-    *_allow("lifecycle", "int", "todo_total todo_done"),
-    *_allow("lifecycle", "words", "mode", ("default", "plan", "acceptEdits", "bypassPermissions", "auto", "other")),
-]
+def _is_hash(value: Any) -> bool:
+    return type(value) is str and _HASH.fullmatch(value) is not None
 
 
-@cache
-def _keys(kind: str) -> dict[str, Allowed]:
-    return {one.key: one for one in TABLE if one.kind in ("*", kind)}
+def _is_model(value: Any) -> bool:
+    return type(value) is str and (_CUSTOM.fullmatch(value) is not None or names.is_public_model(value))
 
 
-def payload(kind: str, role: str | None, tool: str | None, raw: Mapping[str, Any], salt: Salt,
-            workspace: str) -> dict[str, Any]:
-    """Features of a stored payload. `workspace`: root of the repository; a path in it has one hash on all machines."""
-    return reduce(kind, features.of(kind, role, tool, raw, salt, workspace))
+def _enum(allowed: frozenset[str], *, more: tuple[str, ...] = ()) -> Type:
+    whole = allowed | set(more)
+    return Type("enum", lambda value: type(value) is str and value in whole, tuple(sorted(whole)))
 
 
-def reduce(kind: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what the table lets through."""
-    allowed = _keys(kind)
-    return {key: value for key, value in found.items() if key in allowed and allowed[key].passes(value)}
+def _several(allowed: frozenset[str]) -> Type:
+    return Type(
+        "list of enum",
+        lambda value: type(value) is list
+        and len(value) <= _MAX_LIST
+        and all(type(one) is str and one in allowed for one in value),
+        tuple(sorted(allowed)),
+    )
 
 
-def check(kind: str, found: Mapping[str, Any]) -> list[str]:
-    """Keys of a payload that the table does not let through."""
-    allowed = _keys(kind)
-    return [key for key, value in found.items() if key not in allowed or not allowed[key].passes(value)]
+BOOL = Type("bool", lambda value: type(value) is bool)
+HASH = Type("hash", _is_hash)
+INT = Type("int", _is_int)
+NUM = Type("num", lambda value: _is_int(value) or (type(value) is float and math.isfinite(value)))
+MODEL = Type("model", _is_model)
+ERROR_CLASS = _enum(words.ERROR_CLASSES)
+EVENT = _enum(words.EVENTS, more=(words.OTHER,))
+STATUS = _enum(words.STATUSES)
+
+_EVERY = {
+    "duration_ms": INT,
+    "hook_event_name": _enum(words.HOOKS),
+    "is_error": BOOL,
+    "latency_ms": INT,
+    "ok": BOOL,
+    "schema": INT,
+    "seq": INT,
+    "status": Type("int or enum", lambda value: _is_int(value) or STATUS.fits(value), STATUS.values),
+    "ttft_ms": INT,
+    "turn": INT,
+    "type": EVENT,
+}
+_REQUEST = {
+    "method": _enum(words.METHODS),
+    "path": _enum(words.ROUTES, more=(words.OTHER,)),
+    "provider": _enum(words.PROVIDERS, more=(words.OTHER,)),
+    "request_id": HASH,
+    "status": INT,
+    "stream": BOOL,
+}
+SCHEMA: Mapping[str, Mapping[str, Type]] = {
+    "all": _EVERY,
+    "tool_call": {
+        "argc": INT,
+        "args_bytes": INT,
+        "background": BOOL,
+        "flags": _several(words.FLAGS),
+        "lines_added": INT,
+        "lines_removed": INT,
+        "mcp_server": HASH,
+        "path_depth": INT,
+        "path_ext": _enum(words.EXTENSIONS, more=(words.OTHER,)),
+        "path_hash": HASH,
+        "pipe_count": INT,
+        "program": _enum(words.PROGRAMS, more=(words.OTHER,)),
+        "redirects": INT,
+        "timeout_ms": INT,
+        "tool_class": _enum(words.TOOL_CLASSES),
+    },
+    "tool_result": {
+        "error_class": ERROR_CLASS,
+        "exit_code": INT,
+        "result_bytes": INT,
+        "result_lines": INT,
+        "truncated": BOOL,
+    },
+    "message": {
+        "chars": INT,
+        "code_blocks": INT,
+        "images": INT,
+        "language": _enum(words.LANGUAGES, more=(words.OTHER,)),
+        "lines": INT,
+        "role": _enum(words.ROLES),
+    },
+    "error": {"error_class": ERROR_CLASS, "http_status": INT, "retryable": BOOL},
+    "cost": _REQUEST,
+    "proxy": _REQUEST,
+    "hook": {"decision": _enum(words.DECISIONS), "permission": _enum(words.PERMISSIONS), "wait_ms": INT},
+    "lifecycle": {"mode": _enum(words.MODES), "model": MODEL, "todo_done": INT, "todo_total": INT},
+}
+_ALLOWED = {kind: {**_EVERY, **own} for kind, own in SCHEMA.items()}
 
 
-def agent_name(agent: str) -> str:
-    return agent if agent in AGENTS else "other"
+def payload(
+    kind: str, role: str | None, tool: str | None, raw: Mapping[str, Any], salt: Salt, workspace: str
+) -> dict[str, Any]:
+    """What leaves instead of `raw`, our stored payload. `workspace` is the absolute path of where."""
+    said = {key: raw[key] for key in _EVERY if key in raw}
+    said.update(pair for pair in features.of(kind, role, tool, raw, salt, workspace) if pair[1] is not None)
+    return reduce(kind, said)
 
 
-def tool_name(tool: str, salt: Salt) -> str:
-    """Names of built-in tools pass; of an MCP tool the server and, unless everybody knows it, the tool are hashed."""
-    if tool in TOOL_CLASSES:
-        return tool
-    if tool.startswith("mcp__"):
-        server, _, name = tool[5:].partition("__")
-        known = name if name in TOOL_CLASSES else salt.short("mcp tool", name)
-        return f"mcp:{salt.short('mcp server', server)}:{known}"
-    return f"custom:{salt.short('tool', tool)}"
+def reduce(kind: str, payload: Any) -> dict[str, Any]:
+    """Only what the table allows. Strings of a vocabulary and hashes pass as they are."""
+    if not isinstance(payload, Mapping):
+        return {}
+    allowed = _ALLOWED.get(kind, _EVERY)
+    return {key: payload[key] for key, type in allowed.items() if key in payload and type.fits(payload[key])}
 
 
-def model_name(model: str, salt: Salt) -> str:
-    return model if is_public_model(model) else f"custom:{salt.short('model', model)}"
+def check(kind: str, payload: Any) -> list[str]:
+    """What the table does not allow, in words that repeat nothing of it: unknown keys are counted, not named."""
+    if payload is None:
+        return []
+    if not isinstance(payload, Mapping):
+        return ["not an object"]
+    allowed = _ALLOWED.get(kind, _EVERY)
+    wrong = [f"{key}: not {it.name}" for key, it in allowed.items() if key in payload and not it.fits(payload[key])]
+    unknown = sum(1 for key in payload if key not in allowed)
+    return [*wrong, *([f"{unknown} unknown keys" if unknown > 1 else "1 unknown key"] if unknown else [])]
 
 
-def call_id(text: str, salt: Salt) -> str:
-    return salt.hash(f"call:{text}")
+def describe() -> list[Entry]:
+    """The table as data, for people and for generated documentation."""
+    return list(_entries())
 
 
-def stop_reason(text: str) -> str:
-    return text if text in STOPS else "other"
-
-
-def describe() -> list[dict[str, object]]:
-    """The table as data, for docs and `kaizen redact schema`."""
-    return [{"kind": one.kind, "key": one.key, "type": one.type,
-             "words": sorted(one.words) if len(one.words) <= 12 else f"{len(one.words)} known words"} for one in TABLE]
+def _entries() -> Iterator[Entry]:
+    for kind, keys in SCHEMA.items():
+        for key, type in keys.items():
+            yield Entry(kind, key, type.name, type.values)
