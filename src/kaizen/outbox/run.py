@@ -15,7 +15,7 @@ from kaizen.outbox.gate import Gate
 from kaizen.outbox.seal import Guard
 from kaizen.outbox.settings import Report, Settings
 from kaizen.store import outbox
-from kaizen.store.open import transaction
+from kaizen.store.open import transaction, use_little_memory
 from kaizen.wire.sink import Sink
 
 MIN_TTL_S, MAX_TTL_S = 60, 86_400
@@ -60,6 +60,7 @@ def send(db: Connection, gate: Gate, sinks: Sequence[Sink], guard: Guard, *, kin
          on_look: Callable[[], None] = lambda: None, on_progress: Callable[[Report], None] = lambda _: None,
          at: Callable[[str], None] = lambda _: None) -> Report:
     """Blocks until done, the deadline, SIGINT or SIGTERM. The caller holds `sync.lock`."""
+    use_little_memory(db)
     return asyncio.run(_send(
         db, gate, sinks, guard, kinds, fail_open_of or {}, deadline_s, is_once, on_look, on_progress, at))
 

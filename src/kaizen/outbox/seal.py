@@ -65,11 +65,8 @@ def seal(db: Connection, kind: Kind, envelope_id: int, limits: Limits, hard_byte
     """The oldest items of a lane and workspace as a batch, and how many died on the way: unparseable, too large for any
     server, or refused by the guard. None when nothing was left to seal."""
     envelope = outbox.envelope_body(db, envelope_id)
-    under_way = _keys_under_way(db, kind) if kind.is_replaceable else frozenset[str]()
-    rows = outbox.waiting(db, kind.name, envelope_id, limits.items + len(under_way))
-    # An older version that is under way goes first: they must not overtake each other.
-    free = [row for row in rows if row.item_key not in under_way] if under_way else rows
-    chosen, died = _fitting(free, kind, envelope, limits, hard_bytes)
+    rows, is_whole = _free(db, kind, envelope_id, limits.items)
+    chosen, died = _fitting(rows, kind, envelope, limits, hard_bytes)
     whole = body(envelope, kind.list_name, [row.payload for row in chosen])
     if chosen and not (_is_batch(whole, kind, chosen) and guard(whole)):
         died += [(row, "redaction_guard" if _parses(row.payload) else "unparseable") for row in chosen
@@ -78,7 +75,7 @@ def seal(db: Connection, kind: Kind, envelope_id: int, limits: Limits, hard_byte
         chosen = [row for row in chosen if row.id not in refused]
         whole = body(envelope, kind.list_name, [row.payload for row in chosen])
     gone = [*chosen, *(row for row, _ in died)]
-    if gone and len(gone) == len(rows[: len(gone)]) and not died and not under_way:
+    if chosen and is_whole and not died:
         outbox.remove_between(db, kind.name, envelope_id, gone[0].id, gone[-1].id)
     else:
         outbox.remove(db, [row.id for row in gone])
@@ -87,6 +84,19 @@ def seal(db: Connection, kind: Kind, envelope_id: int, limits: Limits, hard_byte
         return None, len(died)
     members = [Member(row.owner, row.item_key, len(row.payload), row.enqueued_ms, row.origin) for row in chosen]
     return _add(db, kind, envelope_id, members, whole, now_ms, new_key), len(died)
+
+
+def _free(db: Connection, kind: Kind, envelope_id: int, limit: int) -> tuple[list[Waiting], bool]:
+    """The oldest items, without those of which an older version is under way: they must not overtake each other. True
+    when there were none of these."""
+    rows = outbox.waiting(db, kind.name, envelope_id, limit)
+    if all(row.item_key is None for row in rows):
+        return rows, True
+    under_way = _keys_under_way(db, kind)
+    if not any(row.item_key in under_way for row in rows):
+        return rows, True
+    rows = outbox.waiting(db, kind.name, envelope_id, limit + len(under_way))
+    return [row for row in rows if row.item_key not in under_way], False
 
 
 def _fitting(rows: Sequence[Waiting], kind: Kind, envelope: bytes, limits: Limits, hard_bytes: int,

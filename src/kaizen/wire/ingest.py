@@ -194,17 +194,13 @@ class Envelope(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of item: where it is posted, under which name of the body, and what identifies an item in a workspace.
-
-    `is_replaceable`: a newer version of an item takes the place of one that still waits.
-    """
+    """A kind of item: where it is posted, under which name of the body, and what identifies an item in a workspace."""
 
     name: str
     path: str
     list_name: str
     item: type[Item]
     identity: tuple[str, ...]
-    is_replaceable: bool = True
 
 
 # In the order in which lanes are served when there are more of them than connections.
