@@ -67,6 +67,7 @@ def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
         readable_errors(database_of(run.home)),
         contextlib.closing(open_store(run.home, write=True)) as db,
     ):
+        run.catch_up(db)  # what is to be sent is made from what is deleted here
         steps = [retention.delete_bodies, *([retention.delete_events] if with_events else [])]
         for step in steps:
             gone = BATCH

@@ -44,8 +44,6 @@ class Sync(msgspec.Struct, frozen=True):
     """How long `sync run --once` tries."""
     max_age_days: Annotated[int, _between(1, 3_650)] = 30
     """What waits longer is put aside as dead."""
-    drop_on_prune: bool = False
-    """Let `gc` delete what waits, instead of putting it aside as dead."""
 
 
 class Redaction(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from kaizen.redact.words import EXTENSIONS
 _PART = r"(?:[\w.@+%~$-]|\\[ ()&'])++"
 _WINDOWS_PART = r"(?:[\w.@+%~$()-]++(?:[ ][\w.@+%~$()-]++){0,3}(?=\\)|[\w.@+%~$()-]++)"
 _HOMES = r"(?:Users|home|Volumes|mnt|media|root|srv|opt|data|workspaces?|private|var|work|projects?)"
-_POSIX = re.compile(rf"/(?<![\w/.~@<>*)\]}}$+\\?!#-]/){_PART}(?:/{_PART})++/?")
+_POSIX = re.compile(rf"/(?<![\w/.~@<>*)\]}}$+\\?!#-]/){_PART}(?:/{{1,8}}{_PART})++/?")
 _QUOTED = re.compile(rf"""(["'`])(?P<path>(?:~|/{_HOMES})/[^"'`\n<>]{{1,600}})\1""")
 # A space belongs to a path when more of the path follows, or when the path is the whole text.
 _SPACED = re.compile(rf"/(?<![\w/.~]/){_HOMES}(?:/{_PART}(?:[ ]{_PART}){{0,3}}(?=/))++/{_PART}")
