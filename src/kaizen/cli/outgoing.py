@@ -1,5 +1,6 @@
 """What the commands that send have in common: the outbox, the guard, the sinks."""
 
+import contextlib
 from collections.abc import Callable
 from sqlite3 import Connection
 from typing import TYPE_CHECKING
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 def open_outbox(run: Run, *, write: bool = True) -> Connection:
     with readable_errors(database_of(run.home)):
         return open_store(run.home, write=write)
+
+
+def own_names(run: Run) -> dict[str, str]:
+    """Names of this machine's repositories by their hashes: the hub does not know them, the machine does."""
+    from kaizen.errors import KaizenError
+    from kaizen.redact.hashes import Salt
+    from kaizen.store.outgoing import repositories
+
+    try:
+        salt = Salt.parse(run.config.sync.team_salt_hex)
+        with contextlib.closing(open_outbox(run, write=False)) as db:
+            return {salt.hash(root): name for root, name in repositories(db)}
+    except KaizenError:
+        return {}
 
 
 def guard() -> Callable[[bytes], bool]:

@@ -27,6 +27,7 @@ from kaizen.cli.ink import (
     usd,
 )
 from kaizen.cli.options import When, limit_option, window_options, zone_options
+from kaizen.cli.outgoing import own_names
 from kaizen.cli.output import said_window
 from kaizen.cli.run import Run
 from kaizen.cli.summary import facts
@@ -40,6 +41,9 @@ GROUPINGS = ("day", "week", "month", "agent", "model", "project", "session")
 # Rows of a table in the summary; the rest is a command away.
 MOST_SHARES = 10
 SHORT_HASH = len("blake3:") + 8
+
+# Names of this machine's repositories, by hash.
+Names = dict[str, str]
 
 
 class Sums(Usage, kw_only=True):
@@ -121,10 +125,11 @@ def summary(run: Run, when: When) -> None:
     _heading(run, found.team_id, window, tz)
     if found.salts > 1:
         run.out.warn("Machines of this team hash with different salts, so the same project may appear twice.")
-    run.out.show(found, _summary_lines)
+    names = own_names(run)
+    run.out.show(found, lambda data, ink: _summary_lines(data, ink, names))
 
 
-def _summary_lines(found: TeamSummary, ink: Ink) -> Iterator[str]:
+def _summary_lines(found: TeamSummary, ink: Ink, names: Names) -> Iterator[str]:
     used = found.usage
     if not (found.sessions or used.requests):
         yield "Nothing was sent yet for this period. On a machine of the team: kaizen sync run --once"
@@ -156,10 +161,10 @@ def _summary_lines(found: TeamSummary, ink: Ink) -> Iterator[str]:
     )
     for title, rows in (("Agent", found.by_agent), ("Model", found.by_model), ("Project", found.by_project)):
         yield ""
-        yield from _shares(title, rows, ink)
+        yield from _shares(title, rows, ink, names)
 
 
-def _shares(title: str, rows: list[KeyedSums], ink: Ink) -> Iterator[str]:
+def _shares(title: str, rows: list[KeyedSums], ink: Ink, names: Names) -> Iterator[str]:
     costs, _ = add_up([one.amounts for one in rows])
     shown = list(zip(rows, costs, strict=True))[:MOST_SHARES]
     columns = [
@@ -171,7 +176,7 @@ def _shares(title: str, rows: list[KeyedSums], ink: Ink) -> Iterator[str]:
     yield from table(
         columns,
         [
-            [_short(one.key, ink), count(one.requests), short_count(one.total_tokens),
+            [_short(names.get(one.key, one.key), ink), count(one.requests), short_count(one.total_tokens),
              usd(cost, is_partial=one.is_partial)]
             for one, cost in shown
         ],
@@ -200,6 +205,9 @@ def cost(run: Run, when: When, by: str) -> None:
             unpriced = [UnpricedModel(one.key, one.unpriced_requests) for one in models.rows if one.is_partial]
     _heading(run, run.config.sync.team_id, window, tz)
     shown = _as_local(found, by, tz, unpriced)
+    names = own_names(run) if by == "project" and run.out.is_text else {}
+    for row in shown.rows:
+        row.key = names.get(row.key or "", row.key)
     run.out.show(shown, local_cost.lines, rows=shown.rows)
 
 
@@ -222,7 +230,8 @@ def sessions(run: Run, when: When, limit: int) -> None:
     with closing(TeamHub(run)) as hub:
         found = _pages(hub, window, limit)
     _heading(run, run.config.sync.team_id, window, tz)
-    run.out.show(found, _session_lines)
+    names = own_names(run)
+    run.out.show(found, lambda data, ink: _session_lines(data, ink, names))
 
 
 def _pages(hub: TeamHub, window: Window, limit: int) -> list[TeamSession]:
@@ -240,7 +249,7 @@ def _pages(hub: TeamHub, window: Window, limit: int) -> list[TeamSession]:
     return found
 
 
-def _session_lines(found: list[TeamSession], ink: Ink) -> Iterator[str]:
+def _session_lines(found: list[TeamSession], ink: Ink, names: Names) -> Iterator[str]:
     if not found:
         yield "No sessions of this period were sent."
         return
@@ -254,10 +263,11 @@ def _session_lines(found: list[TeamSession], ink: Ink) -> Iterator[str]:
         Column("Cost", right=True, style="bold"),
         Column("Project", flexible=True, least=12),
     ]
-    yield from table(columns, [_session_row(one, ink) for one in found], ink)
+    yield from table(columns, [_session_row(one, ink, names) for one in found], ink)
 
 
-def _session_row(one: TeamSession, ink: Ink) -> list[Cell]:
+def _session_row(one: TeamSession, ink: Ink, names: Names) -> list[Cell]:
+    project = one.project_name or names.get(one.workspace_hash) or _short(one.workspace_hash, ink)
     took = None if one.ended_at_ms is None else one.ended_at_ms - one.started_at_ms
     return [
         _short(one.session_id_hash, ink),
@@ -267,7 +277,7 @@ def _session_row(one: TeamSession, ink: Ink) -> list[Cell]:
         duration(took),
         short_count(one.usage.total_tokens),
         usd(one.usage.cost_usd_e6, is_partial=one.usage.is_partial),
-        ("↳ " if one.parent_session_id_hash else "") + one_line(one.project_name or _short(one.workspace_hash, ink)),
+        ("↳ " if one.parent_session_id_hash else "") + one_line(project),
     ]
 
 
@@ -277,23 +287,24 @@ def _session_row(one: TeamSession, ink: Ink) -> list[Cell]:
 def tail(run: Run, tz: tzinfo, count: int | None) -> None:
     """Follow the team's sessions as their events reach the hub: names and numbers, no texts."""
     as_json = run.out.format == "json" or not sys.stdout.isatty()
+    names = {} if as_json else own_names(run)
     with closing(TeamHub(run)) as hub:
         for number, event in enumerate(hub.follow(LiveEvent), 1):
-            said = msgspec.json.encode(event).decode() if as_json else _live_line(event, run.out.ink, tz)
+            said = msgspec.json.encode(event).decode() if as_json else _live_line(event, run.out.ink, tz, names)
             sys.stdout.write(said + "\n")
             sys.stdout.flush()
             if number == count:
                 return
 
 
-def _live_line(event: LiveEvent, ink: Ink, tz: tzinfo) -> str:
+def _live_line(event: LiveEvent, ink: Ink, tz: tzinfo, names: Names) -> str:
     at = datetime.fromtimestamp(event.ts_ms / 1000, tz).strftime("%H:%M:%S")
     micro = event.cost_usd_e6 if event.cost_pusd is None else round(event.cost_pusd / 1_000_000)
     tokens = sum(n or 0 for n in (event.tokens_in, event.tokens_out, event.cache_read_tokens,
                                   event.cache_creation_tokens))  # fmt: skip
     what = one_line(event.tool or (event.model if event.kind == "cost" else event.kind))
     numbers = f"{short_count(tokens)} {usd(micro)}" if event.kind == "cost" else ""
-    project = one_line(event.project_name or _short(event.workspace_hash, ink))
+    project = one_line(event.project_name or names.get(event.workspace_hash) or _short(event.workspace_hash, ink))
     name = event.session_id_hash[len("blake3:") : SHORT_HASH]
     return (f"{ink.dim(at)} {ink.agent(f'{one_line(event.agent):<7}')} {ink.dim(name)} {project:<20} {what:<28} "
             f"{ink.bold(numbers)}").rstrip()  # fmt: skip

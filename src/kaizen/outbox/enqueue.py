@@ -97,7 +97,7 @@ class Enqueue:
             touched[of.envelope] = of.root
             add = self._adder(rows, of, now_ms)
             add("sessions", str(session.id), items.session_item(
-                session, outgoing.sums(db, session.id), self._gate.salt, stamp))
+                session, outgoing.sums(db, session.id), self._gate.salt, stamp, now_ms))
             for span in outgoing.spans(db, session.id, rev):
                 add("tool_spans", f"{session.id}/{span.seq}", items.span(span, session, self._gate.salt, stamp))
         for event in outgoing.events(db, rev):

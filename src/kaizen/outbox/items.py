@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kaizen.derive.status import status_at
 from kaizen.redact import schema
 from kaizen.redact.hashes import Salt
 from kaizen.store.outgoing import Event, Session, Span, Sums
@@ -52,7 +53,9 @@ def void(session: Session, seq: int, salt: Salt, rev: int) -> ingest.Event:
         agent=schema.agent_name(session.agent), kind="cost", source="tail", payload={}, is_void=True)  # fmt: skip
 
 
-def session_item(row: Session, sums: Sums, salt: Salt, rev: int) -> ingest.Session:
+def session_item(row: Session, sums: Sums, salt: Salt, rev: int, now_ms: int) -> ingest.Session:
+    """`now_ms` decides whether a session that said nothing of its end is over."""
+    status, _ = status_at(row.status, row.ended_at_ms, now_ms)  # type: ignore[arg-type]
     return ingest.Session(
         rev=rev,
         session_id_hash=salt.hash(session_id(row)),
@@ -60,7 +63,7 @@ def session_item(row: Session, sums: Sums, salt: Salt, rev: int) -> ingest.Sessi
         model=None if row.model is None else schema.model_name(row.model, salt),
         started_at_ms=max(row.started_at_ms or 0, 0),
         ended_at_ms=_count(row.ended_at_ms),
-        status=row.status if row.status in ("running", "waiting", "idle") else "done",  # type: ignore[arg-type]
+        status=status,
         parent_session_id_hash=None if row.parent_host_id is None else salt.hash(f"{row.agent}:{row.parent_host_id}"),
         branch_hash=None if row.branch is None else salt.hash(f"branch:{row.branch}"),
         agent_version=_version(row.agent_version),

@@ -71,7 +71,7 @@ def _items(db: Connection, gate: Gate, kind: str, sessions: Sequence[outgoing.Se
            window: Window) -> Iterator[Item]:
     for session in sessions:
         if kind == "sessions":
-            yield items.session_item(session, outgoing.sums(db, session.id), gate.salt, window.now_ms)
+            yield items.session_item(session, outgoing.sums(db, session.id), gate.salt, window.now_ms, window.now_ms)
         elif kind == "tool_spans":
             for span in outgoing.spans_between(db, session.id, window.start_ms, window.end_ms):
                 yield items.span(span, session, gate.salt, window.now_ms)

@@ -149,6 +149,11 @@ def workspace(db: Connection, workspace_id: int | None) -> tuple[str, str]:
     return found
 
 
+def repositories(db: Connection) -> list[tuple[str, str]]:
+    """(root, name) of every repository on this machine."""
+    return list(db.execute("SELECT DISTINCT root, name FROM workspaces WHERE root <> ''"))
+
+
 def guidance(db: Connection, root: str) -> list[tuple[str, str]]:
     """(kind, name) of every skill and rule used in a repository."""
     return list(db.execute(
