@@ -43,6 +43,10 @@ def test_from_nothing_to_a_teams_total(
     found = kaizen("sync", "run", "--once", "--json")
     assert found.status == 0
     assert found.json["data"]["retired"] == sum(row["items"] for row in waiting)
+    receipts = kaizen("sync", "receipts", "--limit", "100", "--json").json["data"]
+    assert sum(one["items"] for one in receipts) == found.json["data"]["retired"]
+    assert all(one["redaction"] == "metrics/1" and len(one["digest"]) == 64 for one in receipts)
+    assert any(one["left_out"].get("text") for one in receipts if one["kind"] == "events")
     again = kaizen("sync", "run", "--once", "--json").json["data"]
     assert (again["retired"], again["posts"]) == (0, 0)
     team = kaizen("team", "cost", "--by", "model", "--json").json["data"]["total"]

@@ -322,6 +322,26 @@ def show(run: Run, item: int, waiting: bool) -> None:
     run.out.show(data, lambda _, __: [payload.decode("utf-8", "replace")])
 
 
+@command(schema="sync receipts/1", examples=["kaizen sync receipts", "kaizen sync receipts --json"], is_list=True)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many batches.")
+def receipts(run: Run, limit: int) -> None:
+    """What was sent in the last 90 days, batch by batch, and what stayed here."""
+    with contextlib.closing(open_outbox(run, write=False)) as db:
+        found = views.receipts(db, limit)
+    run.out.show(found, _receipts)
+
+
+def _receipts(found: Sequence[views.Receipt], ink: Ink) -> Iterator[str]:
+    if not found:
+        yield "Nothing was sent yet."
+        return
+    yield from table(
+        [Column("Sent", style="dim"), Column("Kind", style="cyan"), Column("Items", right=True), Column("Level"),
+         Column("Digest"), Column("Stayed here", flexible=True)],
+        [[ago(one.sent_ms, ink.now_ms), one.kind, count(one.items), one.redaction, one.digest[:12],
+          ", ".join(f"{name} {count(times)}" for name, times in sorted(one.left_out.items()))] for one in found], ink)
+
+
 _which = (
     click.argument("ids", type=int, nargs=-1, metavar="[ID]..."),
     click.option("--all", "is_all", is_flag=True, help="All of them."),
@@ -432,4 +452,4 @@ def verify(run: Run) -> None:
 
 
 sync = group("sync", "Send to your team's hub and to exporters.",
-             [run_, status, configure, preview, dead, show, retry, drop, pause, resume, verify])
+             [run_, status, configure, preview, receipts, dead, show, retry, drop, pause, resume, verify])

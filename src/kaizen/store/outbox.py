@@ -423,8 +423,20 @@ def drop_receipts(db: Connection, before_ms: int) -> None:
     db.execute("DELETE FROM receipts WHERE sent_ms < ?", (before_ms,))
 
 
-def receipts(db: Connection, limit: int) -> list[tuple[Any, ...]]:
-    return list(db.execute("SELECT * FROM receipts ORDER BY batch_id DESC LIMIT ?", (limit,)))
+class Receipt(msgspec.Struct, frozen=True):
+    batch_id: str
+    kind: str
+    sent_ms: int
+    item_count: int
+    redaction: str
+    left_out: bytes
+    origin: bytes
+    digest: bytes
+
+
+def receipts(db: Connection, limit: int) -> list[Receipt]:
+    """The newest first."""
+    return rows(Receipt, db.execute("SELECT * FROM receipts ORDER BY batch_id DESC LIMIT ?", (limit,)))
 
 
 def get(db: Connection, key: str) -> str | None:

@@ -106,6 +106,26 @@ def preview(db: Connection, kind: str | None, limit: int) -> list[Preview]:
     return found
 
 
+class Receipt(msgspec.Struct):
+    """Of a batch that was sent: `left_out` counts what stayed here, by key or rule; `origin` is BLAKE3 over the local
+    rows its items were made of, `digest` over the bytes that were sent."""
+
+    batch_id: str
+    kind: str
+    sent_ms: int
+    items: int
+    redaction: str
+    left_out: dict[str, int]
+    origin: str
+    digest: str
+
+
+def receipts(db: Connection, limit: int) -> list[Receipt]:
+    return [Receipt(one.batch_id, one.kind, one.sent_ms, one.item_count, one.redaction,
+                    msgspec.json.decode(one.left_out, type=dict[str, int]), one.origin.hex(), one.digest.hex())
+            for one in outbox.receipts(db, limit)]
+
+
 class DeadLetter(msgspec.Struct):
     id: int
     kind: str
