@@ -162,3 +162,19 @@ def _at_most(found: int, value: int) -> None:
 
 def _between(found: int, low: int, high: int) -> None:
     assert low <= found <= high
+
+
+def test_a_newer_version_waits_for_the_older_one_without_spinning() -> None:
+    """Until the older one may be tried again there is nothing to do, not even to look."""
+    busy = {"status": 429, "json": {"code": "in_progress"}, "headers": {"Retry-After": "1"}}
+    world = World({"/v1/sessions": [busy, {"status": 202}, {"status": 202}]})
+    world.enqueue("sessions", item_key="s")
+    world.clock.waits_left = 20
+
+    def newer() -> None:
+        if len(world.hub.posts) == 1:
+            world.enqueue("sessions", item_key="s")
+
+    world.hub.before_answer = newer
+    assert world.flush().exit_status == 0
+    assert [post.items[0]["n"] for post in world.hub.posts] == [0, 0, 1]

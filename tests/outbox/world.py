@@ -5,7 +5,7 @@ import gzip
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -28,12 +28,14 @@ PATHS = {kind.path: kind for kind in KINDS.values()}
 
 class Clock:
     def __init__(self) -> None:
-        self.ms, self.slept_ms = T0, 0
+        self.ms, self.slept_ms, self.waits_left = T0, 0, 100_000
 
     def now_ms(self) -> int:
         return self.ms
 
     async def wait(self, tasks: set[asyncio.Task[None]], until_ms: int | None) -> None:
+        self.waits_left -= 1
+        assert self.waits_left, "the engine spins"
         # One task only waits for the stop: with others in flight, time stands still.
         if len(tasks) > 1:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -61,6 +63,7 @@ class ScriptedHub(httpx.AsyncBaseTransport):
         self.same_as_last = {path for path, answers in script.items() if not answers}
         self.clock, self.log = clock, log
         self.last: dict[str, Any] = {}
+        self.before_answer: Callable[[], None] = lambda: None
         self.posts: list[Posted] = []
         self.stored: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -74,6 +77,7 @@ class ScriptedHub(httpx.AsyncBaseTransport):
         post = Posted(path, request.headers["x-kaizen-idempotency-key"],
                       request.headers.get("content-encoding", "identity"), raw, body, items)  # fmt: skip
         self.posts.append(post)
+        self.before_answer()
         answer = self._next(path, post)
         if "connect" in answer:
             self.posts.pop()
@@ -161,7 +165,7 @@ class World:
         self.count = 0
 
     def enqueue(self, kind: str, n: int = 1, *, payload: str | None = None, bytes: int = 0,
-                marks: dict[int, str] | None = None) -> None:  # fmt: skip
+                marks: dict[int, str] | None = None, item_key: str | None = None) -> None:  # fmt: skip
         with transaction(self.db):
             envelope = outbox.envelope(self.db, ENVELOPE)
             rows = []
@@ -172,7 +176,7 @@ class World:
                 if bytes:
                     item["pad"] = "x" * (bytes - len(json.dumps(item, separators=(",", ":"))) - 9)
                 text = payload if payload is not None else json.dumps(item, separators=(",", ":"))
-                key = None if kind == "events" else str(self.count)
+                key = item_key or (None if kind == "events" else str(self.count))
                 rows.append((kind, envelope, "s", key, text.encode(), None, self.clock.ms))
                 self.count += 1
             outbox.put(self.db, rows)

@@ -54,6 +54,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting: dict[str, str] = {}  # batch id -> kind
         self._turn: dict[str, int] = {}  # lane -> envelope served last
+        self._stuck: set[str] = set()  # lanes in which all that waits is behind its own older versions
         self._is_plain = outbox.get(db, "is_plain") == "1"
         self._stop = asyncio.Event()
         self.report = Report()
@@ -144,6 +145,7 @@ class Engine:
 
     def _start(self, *, is_once: bool) -> None:
         now_ms = self._clock.now_ms()
+        self._stuck.clear()
         self._fanout.start(now_ms, is_once=is_once)
         lanes = {lane.kind: lane for lane in outbox.lanes(self._db)}
         every = lanes.get(EVERY, Lane(EVERY))
@@ -162,6 +164,7 @@ class Engine:
             while self._has_slot(kind):
                 batch = due.pop(0) if due else self._sealed(kind, now_ms)
                 if batch is None:
+                    self._stuck.add(kind)
                     break
                 if self._post is None:
                     self._only_sinks(batch, now_ms)
@@ -187,7 +190,7 @@ class Engine:
                 known = open_by_kind.get(batch.kind, policy.FOREVER_MS)
                 open_by_kind[batch.kind] = min(known, batch.next_attempt_ms)
         for kind in {kind for kind, *_ in outbox.lanes_waiting(self._db)}:
-            if not self._tasks or self._has_slot(kind):
+            if kind not in self._stuck and (not self._tasks or self._has_slot(kind)):
                 open_by_kind[kind] = 0
         if lanes.get(EVERY, Lane(EVERY)).pause_reason != USER:
             times = [max(open_by_kind[kind], self._until(lanes.get(kind)), every_ms) for kind in self._kinds()
