@@ -14,6 +14,7 @@ from test_tail import NAME, answer
 
 from kaizen.capture import load as loading
 from kaizen.errors import DiskFull, StoreCorrupt, StoreReadOnly, StoreTooNew
+from kaizen.store import search
 from kaizen.store.migrate import LATEST
 from support import FIXTURES, Machine, assert_every_byte_booked, assert_rolled_up
 
@@ -139,6 +140,16 @@ def test_a_damaged_store_is_named(tmp_path: Path, damage: bytes) -> None:
     assert "--rebuild" in caught.value.hint
     loading.load(machine.home, machine.env, machine.config, rebuild=True, index=False)
     assert [file.read_bytes() for file in machine.home.glob("kaizen.db.*")] == [damage]
+
+
+def test_without_fts5_all_is_stored_and_only_the_index_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "has_fts5", lambda: False)
+    machine = filled(tmp_path)
+    report = loading.load(machine.home, machine.env, machine.config)
+    assert report.events > 0
+    assert [error.file for error in report.errors] == [str(machine.home / "search.db")]
 
 
 def test_damage_inside_the_store_is_named(tmp_path: Path) -> None:

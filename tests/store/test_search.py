@@ -173,17 +173,16 @@ def test_while_somebody_else_indexes_nothing_waits(tmp_path: Path, world: World)
     assert index.catch_up(tmp_path, budget_s=0.2) == index.Behind(0)
 
 
-def test_the_indexer_follows_an_import_and_ends_with_it(tmp_path: Path, world: World) -> None:
-    with index.Indexer(tmp_path) as indexer:
+def test_a_process_indexes_what_an_import_writes_and_ends_with_it(tmp_path: Path, world: World) -> None:
+    with index.indexing(tmp_path):
         for _ in range(20):
             world.add(["alpha beta"] * 30)
-    assert indexer.problem is None
     assert len(found(tmp_path, "alpha")) == 600
 
 
 def test_an_interrupted_import_leaves_the_rest_for_later(tmp_path: Path, world: World) -> None:
     def interrupted() -> None:
-        with index.Indexer(tmp_path):
+        with index.indexing(tmp_path):
             world.add(["alpha"] * 30)
             raise KeyboardInterrupt
 
@@ -251,9 +250,6 @@ def test_without_fts5_only_search_is_missing(tmp_path: Path, world: World, monke
     monkeypatch.setattr(search, "has_fts5", lambda: False)
     with pytest.raises(SearchUnavailable):
         index.catch_up(tmp_path)
-    with index.Indexer(tmp_path) as indexer:
-        world.add(["alpha"])
-    assert isinstance(indexer.problem, SearchUnavailable)
     with closing(open_store(tmp_path)) as db, pytest.raises(SearchUnavailable):
         find(db, tmp_path, "alpha", T0)
 

@@ -4,23 +4,24 @@
 position with it, so a reader sees a consistent index at any time, two processes cannot index the same row twice, and
 after a crash nothing is missing. Who waits for SQLite's lock in vain leaves the work to its holder.
 
-`Indexer` does this in a thread beside an import. SQLite works outside the interpreter's lock; what remains in Python is
-decompressing, decoding and joining strings.
+`indexing` does this in another process while an import writes: in a thread the two would wait for each other's
+interpreter lock at every row.
 """
 
 import contextlib
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
 from kaizen.derive.text import searchable
-from kaizen.errors import KaizenError
 from kaizen.query.words import columns
 from kaizen.store import search
 from kaizen.store.open import database_of, open_store, readable_errors
@@ -101,79 +102,45 @@ def _rebuild(home: Path, exclude: Sequence[str], progress: Progress | None) -> i
         return catcher.events
 
 
-class Indexer:
-    """Indexes in a thread what the `with` block writes to the store, and the rest when it ends.
+@contextlib.contextmanager
+def indexing(home: Path, *, exclude: Sequence[str] = ()) -> Iterator[None]:
+    """Indexes in a process of its own what the `with` block writes to the store, and the rest when the block ends.
 
-    A problem is kept in `problem`: the import itself goes on. After an exception in the block the rest is left to the
-    next `catch_up`.
+    It tells nobody how it went: `catch_up` afterwards does what is missing, and says why it cannot. After an exception
+    in the block the rest is left to the next `catch_up`.
     """
+    process = subprocess.Popen([sys.executable, "-m", "kaizen.capture.index", str(home), *exclude],
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    try:
+        yield
+        process.stdin.close()
+        process.wait()
+    finally:
+        process.stdin.close()
+        process.kill()  # SQLite takes back what it had not committed
+        process.wait()
 
-    def __init__(self, home: Path, *, exclude: Sequence[str] = (), progress: Progress | None = None) -> None:
-        self._home, self._exclude, self._progress = home, exclude, progress
-        self._over, self._abandoned = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kaizen-index", daemon=True)
-        self._bug: BaseException | None = None
-        self._catcher: _Catcher | None = None
-        self.problem: KaizenError | None = None
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+def main(home: Path, exclude: Sequence[str]) -> None:
+    """Index until stdin ends and nothing is left."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    over = threading.Event()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
-        if kind is not None:
-            self._abandoned.set()
-        self._over.set()
-        try:
-            self._join()
-        except BaseException:  # Ctrl-C while waiting
-            self._abandoned.set()
-            self._thread.join()
-            raise
-        if self._bug is not None and kind is None:
-            raise self._bug
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        over.set()
 
-    def _join(self) -> None:
-        catcher = self._catcher
-        total = None
-        while self._thread.is_alive():
-            self._thread.join(0.2)
-            if self._progress and catcher is not None and self._thread.is_alive():
-                total = catcher.events + catcher.left if total is None else max(total, catcher.events)
-                self._progress(catcher.events, total)
-
-    def _run(self) -> None:
-        try:
-            with readable_errors(search.path_of(self._home)):
-                self._index()
-        except KaizenError as error:
-            self.problem = error
-        except BaseException as error:
-            self._bug = error
-
-    def _index(self) -> None:
-        while not database_of(self._home).exists():
-            if self._over.wait(_IDLE_S) and not database_of(self._home).exists():
-                return
-        with _Catcher(self._home, self._exclude, 5.0) as self._catcher:
-            tries = 0
-            while not self._abandoned.is_set():
-                is_last = self._over.is_set()
-                try:
-                    is_done = self._catcher.step(None, self._abandoned.is_set)
-                    tries = 0
-                except sqlite3.OperationalError as error:
-                    tries += 1
-                    if not _is_busy(error):
-                        raise
-                    if tries > 3:
-                        return  # somebody else has been indexing for a while: they go on to the end
-                    continue
-                if is_done and is_last:
-                    return
-                if is_done:
-                    self._over.wait(_IDLE_S)
+    threading.Thread(target=listen, daemon=True).start()
+    while not database_of(home).exists():
+        if over.wait(_IDLE_S):
+            return
+    while True:
+        is_last = over.is_set()
+        behind = catch_up(home, exclude=exclude)
+        if behind.is_busy or (is_last and not behind.events):
+            return  # somebody else is indexing: they go on to the end
+        over.wait(_IDLE_S)
 
 
 class _Catcher:
@@ -209,7 +176,7 @@ class _Catcher:
     def total(self) -> int:
         return search.count_waiting(self.store, Position())
 
-    def step(self, deadline: float | None, is_abandoned: Callable[[], bool] = lambda: False) -> bool:
+    def step(self, deadline: float | None) -> bool:
         """One transaction. True when everything is indexed."""
         if not search.is_behind(self.store, search.position(self.index, self.identity)):
             return True
@@ -220,16 +187,15 @@ class _Catcher:
             if at == Position():
                 search.clear(self.index)
             self.left = search.count_waiting(self.store, at)
-            at, is_done = self.fill(at, deadline, is_abandoned)
+            at, is_done = self.fill(at, deadline)
             search.put_position(self.index, at, self.identity)
         return is_done
 
-    def fill(self, at: Position, deadline: float | None, is_abandoned: Callable[[], bool] = lambda: False
-             ) -> tuple[Position, bool]:
+    def fill(self, at: Position, deadline: float | None) -> tuple[Position, bool]:
         """Index what comes after `at`, some `COMMIT_CHARS` of text. The new position, and whether that is all."""
         without = search.excluded_sessions(self.store, self._exclude) if self._exclude else frozenset[int]()
         chars = 0
-        while chars < COMMIT_CHARS and not is_abandoned():
+        while chars < COMMIT_CHARS:
             rev = search.last_rev(self.store)  # before the rows: whatever is written in between has a greater one
             chunk = search.waiting(self.store, at, CHUNK, without)
             search.insert(self.index, self._rows(chunk, at.max_id))
@@ -266,3 +232,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -17,13 +17,14 @@ from kaizen import pricing
 from kaizen.capture import discover, tables
 from kaizen.capture import ledger as ledgers
 from kaizen.capture.git import repository_of
-from kaizen.capture.index import Indexer
+from kaizen.capture.index import catch_up, indexing
 from kaizen.capture.ingest import Enqueue, Ingest
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.plan import Plan, plan
 from kaizen.capture.tail import Batch, Cursor, packed
 from kaizen.capture.worker import PARALLEL_ABOVE, Read, Task, Unreadable, frames
 from kaizen.config.model import Config
+from kaizen.errors import KaizenError
 from kaizen.sources import ALL, by_name
 from kaizen.sources.shapes import Malformed, Source, TableSource
 from kaizen.store import backup, files, meta
@@ -72,11 +73,12 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
         if rebuild:
             put_aside(home, now_ms())
         with contextlib.closing(open_store(home, write=True)) as db:
-            indexer = Indexer(home, exclude=config.search.exclude) if index else None
-            with indexer or contextlib.nullcontext():
-                done = _run(db, env, config, progress, enqueue)
-            if indexer and indexer.problem:
-                done.errors.append(FileError(str(home / "search.db"), None, str(indexer.problem)))
+            found, todo, done = _look(db, env, config)
+            is_large = todo.new_bytes > PARALLEL_ABOVE
+            with indexing(home, exclude=config.search.exclude) if index and is_large else contextlib.nullcontext():
+                take(db, found, todo, _ingest(db, config, enqueue), done, progress)
+            if index:
+                _index_rest(home, config, done)
             backup.weekly(db, home, now_ms())
             report = coverage(db)
     report.new_files, report.new_events, report.new_bytes = done.new_files, done.new_events, done.new_bytes
@@ -92,7 +94,9 @@ def refresh(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue
         if not ours:
             return None
         with contextlib.closing(open_store(home, write=True)) as db:
-            return _run(db, env, config, None, enqueue)
+            found, todo, done = _look(db, env, config)
+            take(db, found, todo, _ingest(db, config, enqueue), done)
+            return done
 
 
 def sources_of(config: Config) -> list[Source]:
@@ -124,13 +128,23 @@ def _add(counts: dict[str, int], key: str, amount: int) -> None:
     counts[key] = counts.get(key, 0) + amount
 
 
-def _run(db: sqlite3.Connection, env: Mapping[str, str], config: Config, progress: Progress | None,
-         enqueue: Enqueue | None) -> LoadReport:
-    report = LoadReport()
-    found, report.roots = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-    ingest = Ingest(db, pricing.load(config.prices), repository_of, enqueue)
-    take(db, found, plan(found, files.stamps(db)), ingest, report, progress)
-    return report
+def _look(db: sqlite3.Connection, env: Mapping[str, str], config: Config
+          ) -> tuple[list[discover.Found], Plan, LoadReport]:
+    """All files, what of them is to be read, and a report that knows the roots."""
+    found, roots = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
+    return found, plan(found, files.stamps(db)), LoadReport(roots=roots)
+
+
+def _ingest(db: sqlite3.Connection, config: Config, enqueue: Enqueue | None) -> Ingest:
+    return Ingest(db, pricing.load(config.prices), repository_of, enqueue)
+
+
+def _index_rest(home: Path, config: Config, report: LoadReport) -> None:
+    """A store without its index is worth having: what is wrong with the index is one error among those of files."""
+    try:
+        catch_up(home, exclude=config.search.exclude)
+    except KaizenError as error:
+        report.errors.append(FileError(str(home / "search.db"), None, str(error)))
 
 
 def take(db: sqlite3.Connection, found: list[discover.Found], todo: Plan, ingest: Ingest, report: LoadReport,
