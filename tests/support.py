@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from kaizen.capture.load import LoadReport, load
+from kaizen.capture.coverage import LoadReport
+from kaizen.capture.load import load
 from kaizen.config.model import Config
 from kaizen.store import usage
 from kaizen.store.open import open_store
@@ -211,7 +212,7 @@ def assert_rolled_up(machine: Machine) -> None:
 def assert_every_byte_booked(machine: Machine) -> None:
     """parsed + ignored + error = the file's bytes up to its cursor, and the report adds up to all of them."""
     from kaizen.capture import ledger as ledgers
-    from kaizen.capture.load import coverage
+    from kaizen.capture.coverage import coverage
     from kaizen.store import files
 
     db = machine.store()

@@ -59,6 +59,13 @@ def test_commands_import_only_what_they_need(argv: list[str], barred: set[str], 
     assert imported(tmp_path, *argv) & (HEAVY | barred) == set()
 
 
+def test_a_command_that_finds_nothing_new_needs_little_of_capture(tmp_path: Path) -> None:
+    small_world(tmp_path).close()
+    imported(tmp_path, "summary")
+    barred = {PRICING, ZSTD, TOML, CAPTURE, "kaizen.capture.take", "kaizen.derive.facts", "hashlib"}
+    assert imported(tmp_path, "summary") & (HEAVY | barred) == set()
+
+
 def test_version_imports_nothing_of_ours_but_the_version() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", str(SCRIPT), "--version"],

@@ -33,41 +33,47 @@ class Root(msgspec.Struct, frozen=True):
 def files(sources: Iterable[Source], env: Mapping[str, str], home: str, more: Mapping[str, Sequence[str]] = {}
           ) -> tuple[list[Found], list[Root]]:
     """All transcripts, newest first, and every root with its outcome. `more` are further roots by source name."""
+    readers: dict[str, list[tuple[Source, str]]] = {}  # root -> who reads it, and by which name
+    for source in sources:
+        for wanted in (*source.roots(env, home), *more.get(source.name, ())):
+            root = os.path.realpath(f"{home}{wanted[1:]}" if wanted.startswith("~/") else wanted)
+            here = readers.setdefault(root, [])
+            if source not in (one for one, _ in here):
+                here.append((source, wanted))
     seen: set[tuple[int, int]] = set()
     found: list[Found] = []
     roots: list[Root] = []
-    for source in sources:
-        tried: set[str] = set()
-        for wanted in (*source.roots(env, home), *more.get(source.name, ())):
-            root = os.path.realpath(f"{home}{wanted[1:]}" if wanted.startswith("~/") else wanted)
-            if root in tried:
-                continue
-            tried.add(root)
-            before = len(found)
-            try:
-                for item in _below(source, root):
-                    identity = (item.dev, item.inode)
-                    if identity not in seen:
-                        seen.add(identity)
-                        found.append(item)
-            except FileNotFoundError:
-                roots.append(Root(source.name, wanted, "missing"))
-            except OSError as error:
-                roots.append(Root(source.name, wanted, f"unreadable: {error.strerror or error}"))
-            else:
-                roots.append(Root(source.name, wanted, f"{len(found) - before} files"))
+    for root, names in readers.items():
+        counts = {source.name: 0 for source, _ in names}
+        try:
+            for item in _below(tuple(source for source, _ in names), root):
+                identity = (item.dev, item.inode)
+                if identity not in seen:
+                    seen.add(identity)
+                    found.append(item)
+                    counts[item.source] += 1
+        except FileNotFoundError:
+            roots += [Root(source.name, wanted, "missing") for source, wanted in names]
+        except OSError as error:
+            roots += [Root(source.name, wanted, f"unreadable: {error.strerror or error}") for source, wanted in names]
+        else:
+            roots += [Root(source.name, wanted, f"{counts[source.name]} files") for source, wanted in names]
     found.sort(key=lambda item: item.mtime_ns, reverse=True)
     return found, roots
 
 
-def _below(source: Source, root: str) -> Iterator[Found]:
+def _below(sources: tuple[Source, ...], root: str) -> Iterator[Found]:
+    """A file belongs to the first source that wants it. Folders are listed once, however many sources look there."""
     status = os.stat(root)
     if stat.S_ISREG(status.st_mode):
-        yield _found(source, root, status)
+        yield _found(sources[0].name, root, status)
         return
-    pending = [(root, "")]
+    pruned = frozenset[str]().union(*(source.prune for source in sources))
+    pending = [(root, "", sources)]
     while pending:
-        folder, relative = pending.pop()
+        folder, relative, readers = pending.pop()
+        if not readers:
+            continue
         try:
             entries = os.scandir(folder)
         except OSError:
@@ -76,16 +82,21 @@ def _below(source: Source, root: str) -> Iterator[Found]:
             continue  # one unreadable folder below a root: the others go on
         with entries:
             for entry in entries:
-                name = f"{relative}/{entry.name}" if relative else entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in source.prune:
-                        pending.append((entry.path, name))
-                elif source.wants(name) and entry.is_file(follow_symlinks=False):
-                    try:
-                        yield _found(source, entry.path, entry.stat(follow_symlinks=False))
-                    except OSError:
-                        continue  # vanished between listing and stat
+                    inner = readers
+                    if entry.name in pruned:
+                        inner = tuple(one for one in readers if entry.name not in one.prune)
+                    pending.append((entry.path, f"{relative}{entry.name}/", inner))
+                    continue
+                name = relative + entry.name
+                for source in readers:
+                    if source.wants(name) and entry.is_file(follow_symlinks=False):
+                        try:
+                            yield _found(source.name, entry.path, entry.stat(follow_symlinks=False))
+                        except OSError:
+                            break  # vanished between listing and stat
+                        break
 
 
-def _found(source: Source, path: str, status: os.stat_result) -> Found:
-    return Found(source.name, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def _found(source: str, path: str, status: os.stat_result) -> Found:
+    return Found(source, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -13,7 +13,7 @@ from kaizen import pricing
 from kaizen.capture import discover
 from kaizen.capture.git import repository_of
 from kaizen.capture.ledger import Ledger
-from kaizen.capture.load import now_ms, sources_of, user_home
+from kaizen.capture.look import now_ms, sources_of, user_home
 from kaizen.capture.tail import Cursor
 from kaizen.capture.tally import Counted, Tally
 from kaizen.capture.worker import PARALLEL_ABOVE, Task, frames

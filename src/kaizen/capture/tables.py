@@ -17,9 +17,7 @@ A copy is taken again when the files changed meanwhile. `immutable` is never use
 
 import contextlib
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +30,12 @@ _COPY_TRIES = 3
 _FINAL = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
-def stamp(path: str) -> tuple[int, int, int, int, int, int]:
-    """`(dev, inode, size, mtime_ns, wal size, wal mtime_ns)`: equal stamps, equal content. Raises OSError."""
+def stamp(path: str) -> bytes:
+    """Of device, inode, size and time of the file, size and time of its `-wal`: equal stamps, equal content. Raises
+    OSError."""
     status = os.stat(path)
-    size, mtime_ns = _size_and_time(f"{path}-wal")
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, size, mtime_ns
+    return repr((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
+                 *_size_and_time(f"{path}-wal"))).encode()
 
 
 @contextlib.contextmanager
@@ -93,6 +92,9 @@ def _connect(path: str, how: str, stack: contextlib.ExitStack) -> sqlite3.Connec
 
 def _open_copy(path: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
     """Writable, because a hot journal or a `-wal` of its own is worked in; `query_only` still holds for statements."""
+    import shutil
+    import tempfile
+
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaizen-"))
     copy = os.path.join(folder, "copy.db")
     for _ in range(_COPY_TRIES):
@@ -108,7 +110,7 @@ def _open_copy(path: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
     raise Malformed("changed_while_reading")
 
 
-def _refuse_change(path: str, before: tuple[int, ...]) -> None:
+def _refuse_change(path: str, before: bytes) -> None:
     if stamp(path) != before:
         raise Malformed("changed_while_reading")
 

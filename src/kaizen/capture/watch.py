@@ -11,12 +11,12 @@ from pathlib import Path
 
 from kaizen import pricing
 from kaizen.capture import discover
+from kaizen.capture.coverage import LoadReport
 from kaizen.capture.git import repository_of
 from kaizen.capture.ingest import Enqueue, Ingest
-from kaizen.capture.load import TABLES, LoadReport, read_lines, read_table, sources_of, user_home
-from kaizen.capture.plan import plan
+from kaizen.capture.look import TABLES, look
+from kaizen.capture.take import read_lines, read_table
 from kaizen.config.model import Config
-from kaizen.store import files
 from kaizen.store.lock import capture_lock
 from kaizen.store.open import open_store
 
@@ -43,13 +43,12 @@ def _store(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue 
         while True:
             began = time.monotonic()
             if began - listed >= LIST_S:
-                found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-                todo = plan([file for file in found if file.source not in TABLES], files.stamps(db)).read
+                news = look(db, env, config)
+                todo = news.plan.read
                 since_ns = time.time_ns() - HOT_S * 1_000_000_000
-                hot = [file for file in found if file.mtime_ns >= since_ns or file in todo]
-                for file in found:
-                    if file.source in TABLES and file.mtime_ns >= since_ns:
-                        read_table(db, file, ingest, LoadReport())
+                hot = [file for file in news.found if file.mtime_ns >= since_ns or file in todo]
+                for file in news.tables:
+                    read_table(db, file, ingest, LoadReport())
                 listed = began
             else:
                 hot, todo = _grown(hot)

@@ -57,7 +57,7 @@ def doctor(run: Run, verbose: bool, no_refresh: bool) -> None:
 
 
 def _checks(run: Run, *, refresh: bool) -> Iterator[Check]:
-    from kaizen.capture.load import coverage
+    from kaizen.capture.coverage import coverage
     from kaizen.config.load import config_path
 
     path = config_path(run.home)
@@ -113,7 +113,7 @@ def _price_checks(run: Run, db: Connection) -> Iterator[Check]:
 
 def _roots(run: Run) -> list[health.Root]:
     from kaizen.capture import discover
-    from kaizen.capture.load import sources_of, user_home
+    from kaizen.capture.look import sources_of, user_home
 
     _, roots = discover.files(sources_of(run.config), run.env, user_home(run.env))
     return [health.Root(root.source, root.path, root.outcome) for root in roots]

@@ -118,10 +118,10 @@ class Run:
 
     def refresh(self) -> None:
         """Read what grew since the last time. Where that is impossible the store is shown as it is, with a warning."""
-        from kaizen.capture.load import refresh
+        from kaizen.capture.refresh import refresh
 
         try:
-            if refresh(self.home, self.env, self.config, self.enqueue) is None:
+            if not refresh(self.home, self.env, self.config, lambda: self.enqueue):
                 self.out.note("Another kaizen is reading new records just now; this shows what is there.")
         except (DiskFull, StoreBusy, StoreReadOnly, OSError) as error:
             self.out.warn(f"Not up to date, new records could not be stored: {error}")

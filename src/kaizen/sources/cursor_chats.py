@@ -11,7 +11,6 @@ Keys begin with `alt2:` (see `cursor`). Not documented by Cursor; seen in 2025 a
 """
 
 import binascii
-import hashlib
 import re
 import sqlite3
 import zlib
@@ -195,6 +194,8 @@ def _path(text: str) -> str:
 
 
 def _is_hash(path: str, folder: str) -> bool:
+    import hashlib  # 3 ms for OpenSSL, which commands that only look for news need not spend
+
     return hashlib.md5(path.encode("utf-8", "replace"), usedforsecurity=False).hexdigest() == folder
 
 
