@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources.claude import SOURCE, parse, usage
+from kaizen.sources.claude import SOURCE, parse, usage, usage_marks
 from kaizen.sources.claude_state import State, begin
 from kaizen.sources.claude_usage import time_ms
 from kaizen.sources.shapes import Malformed, as_time_ms
@@ -36,7 +36,7 @@ def read(
         if cut is not None and at >= cut:
             state, cut = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State), None
         stripped = line.strip(b"\r\n\x00 \t")
-        if stripped and (by is parse or any(mark in line for mark in SOURCE.usage_marks)):
+        if stripped and (by is parse or any(mark in line for mark in usage_marks(state))):
             with contextlib.suppress(Malformed):
                 items += by(stripped, at, state)
         at += len(line) + 1
@@ -152,7 +152,7 @@ JSON = st.recursive(
 def test_fields_of_any_type(kind: str, said: dict[str, object]) -> None:
     line = msgspec.json.encode({**said, "type": kind})
     full = costs(_tolerant(parse, line))
-    fast = costs(_tolerant(usage, line)) if any(mark in line for mark in SOURCE.usage_marks) else []
+    fast = costs(_tolerant(usage, line)) if any(mark in line for mark in usage_marks(State("s"))) else []
     assert owned(fast) == owned(full)
 
 

@@ -206,7 +206,7 @@ def test_contract_saved_anywhere_with_junk_between(path: Path) -> None:
     assert drafts(content.replace(b"\n", junk)) == whole
     assert [item.key for item in drafts(content + content)][: len(whole)] == [item.key for item in whole]
     assert not list(cursor.usage(content, 0, cursor.begin(FLAT)))
-    assert cursor.SOURCE.usage_marks == ()
+    assert cursor.SOURCE.usage_marks is None
 
 
 def test_broken_bytes_are_malformed_or_fine() -> None:

@@ -56,10 +56,10 @@ def _no_collection() -> Iterator[None]:
 
 def _tells_usage(name: str) -> bool:
     source = by_name(name)
-    return isinstance(source, LineSource) and bool(source.usage_marks)
+    return isinstance(source, LineSource) and source.usage_marks is not None
 
 
 def _documents(found: list[discover.Found]) -> int:
     """Files of sources that never tell usage: they cannot change a total."""
     return sum(1 for file in found
-               if isinstance(source := by_name(file.source), LineSource) and not source.usage_marks)
+               if isinstance(source := by_name(file.source), LineSource) and source.usage_marks is None)

@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 
 from kaizen.capture.ledger import Ledger
+from kaizen.capture.marked import marked_lines
 from kaizen.capture.payload import BLOCK_BYTES, Block, block_of, fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
@@ -156,18 +157,10 @@ class _Lines:
     def usage(self) -> Iterator[Batch]:
         """Only the lines that tell usage, and those before the first of them, which say where the session took place.
         Through the source's fast path; nothing of it is meant to be stored."""
-        marks, parse = self._source.usage_marks, self._source.usage
-        is_opening = True
-        for block, start in _blocks(self._file, self._offset):
-            marked = _marked(block, marks)
-            if is_opening:
-                at = start
-                for line in block[: marked[0][0] if marked else len(block)].split(b"\n"):
-                    self._keep(parse, line, at)
-                    at += len(line) + 1
-                is_opening = not marked
-            for begin, end in marked:
-                self._keep(parse, block[begin:end], start + begin)
+        marks, parse, state = self._source.usage_marks, self._source.usage, self._state
+        wanted = (lambda: marks(state)) if marks else tuple[bytes]
+        for line, at in marked_lines(self._file, self._offset, wanted, max_line=MAX_LINE):
+            self._keep(parse, line, at)
         yield self._batch(rest=False)
 
     def _keep(self, parse: Callable[[bytes, int, Any], Iterable[Any]], line: bytes, at: int) -> None:
@@ -390,38 +383,6 @@ def _lines(descriptor: int, offset: int) -> Iterator[tuple[bytes | None, int, in
             yield line, start, len(line) + 1
             start += len(line) + 1
         pending, held = ([rest], len(rest)) if rest else ([], 0)
-
-
-def _blocks(descriptor: int, offset: int) -> Iterator[tuple[bytes, int]]:
-    """Pieces of the file that end at a newline (the last one may not), each with its offset."""
-    rest = b""
-    position = start = offset
-    while block := os.pread(descriptor, 4 * BLOCK, position):
-        position += len(block)
-        cut = block.rfind(b"\n") + 1
-        if not cut:
-            rest, start = (rest + block, start) if len(rest) < MAX_LINE else (b"", position)
-            continue
-        piece = rest + block[:cut] if rest else block[:cut]
-        yield piece, start
-        rest = block[cut:]
-        start = position - len(rest)
-    if rest:
-        yield rest, start
-
-
-def _marked(block: bytes, marks: Iterable[bytes]) -> list[tuple[int, int]]:
-    """Begin and end of the lines that hold one of the marks, in order. Lines without one are never cut out."""
-    found: dict[int, int] = {}
-    for mark in marks:
-        at = block.find(mark)
-        while at >= 0:
-            end = block.find(b"\n", at)
-            if end < 0:
-                end = len(block)
-            found[block.rfind(b"\n", 0, at) + 1] = end
-            at = block.find(mark, end)
-    return sorted(found.items())
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

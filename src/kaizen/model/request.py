@@ -81,6 +81,14 @@ USAGE = ("model", "is_sidechain", "stop_reason", "input_tokens", "output_tokens"
 KNOWN = ("latency_ms", "context_max_tokens", "ttft_ms", "retry_count", "reported_cost_usd_e6", "web_search_requests")
 
 
+def _speaks_for(other: Request, kept: Request) -> bool:
+    """`other.rank() > kept.rank()`, decided by the output alone where that differs: most records of a stream do."""
+    mine, theirs = kept.output_tokens, other.output_tokens
+    if mine is not None and theirs is not None and mine != theirs and kept.duplicate_of == other.duplicate_of:
+        return theirs > mine
+    return other.rank() > kept.rank()
+
+
 def absorb(kept: Request, other: Request) -> bool:
     """Make `kept` say what both records of the same key say together. True when anything changed.
 
@@ -88,7 +96,7 @@ def absorb(kept: Request, other: Request) -> bool:
     `is_copy`) is the caller's.
     """
     changed = False
-    if other.rank() > kept.rank():
+    if _speaks_for(other, kept):
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
         changed = True

@@ -91,6 +91,14 @@ def parse(line: bytes, at: int, state: State) -> Iterator[Item]:
     state.last_uuid = as_text(said.get("uuid")) or state.last_uuid
 
 
+_USAGE, _USAGE_AND_SEARCHES = (b'"usage"',), (b'"usage"', b'"searchCount"')
+
+
+def usage_marks(state: State) -> tuple[bytes, ...]:
+    """The result of a search tells something only while its call is open."""
+    return _USAGE_AND_SEARCHES if state.searches else _USAGE
+
+
 def usage(line: bytes, at: int, state: State) -> list[Item]:
     """The `cost` drafts of `parse`, without looking at what was said."""
     try:
@@ -292,5 +300,5 @@ def _progress(here: _Line) -> Iterator[Item]:
 
 SOURCE = LineSource(
     agent=AGENT, name="claude", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-    usage_marks=(b'"usage"', b'"searchCount"'), usage=usage, sidecar_of=_sidecar_of,
+    usage_marks=usage_marks, usage=usage, sidecar_of=_sidecar_of,
     prune=frozenset({"tool-results", "memory"}))

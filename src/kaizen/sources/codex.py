@@ -292,7 +292,7 @@ def _usage_of(said: dict[str, Any], at: int, state: State) -> Iterator[Item]:
 
 
 SOURCE = LineSource(agent=AGENT, name="codex", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-                    usage_marks=MARKS, usage=usage)
+                    usage_marks=lambda state: MARKS, usage=usage)
 DOCUMENT = codex_document.source(_roots, begin, parse_record)
 INDEX = codex_document.index(homes)
 SOURCES = (SOURCE, DOCUMENT, INDEX)

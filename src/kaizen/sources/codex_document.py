@@ -46,7 +46,7 @@ def index(homes: Callable[[Mapping[str, str], str], list[str]]) -> LineSource:
         return [f"{place}/session_index.jsonl" for place in homes(env, home)]
 
     return LineSource(agent="codex", name="codex-index", roots=roots, wants=lambda path: path == "session_index.jsonl",
-                      state=Nothing, begin=lambda path, sidecar: Nothing(), parse=_title, usage_marks=(),
+                      state=Nothing, begin=lambda path, sidecar: Nothing(), parse=_title, usage_marks=None,
                       usage=lambda line, at, state: ())
 
 

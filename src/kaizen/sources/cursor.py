@@ -327,4 +327,4 @@ def rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[tuple[
 
 
 SOURCE = LineSource(agent=AGENT, name="cursor", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-                    usage_marks=(), usage=usage, prune=frozenset(("agent-tools", "mcps", "terminals")))
+                    usage_marks=None, usage=usage, prune=frozenset(("agent-tools", "mcps", "terminals")))

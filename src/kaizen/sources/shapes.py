@@ -7,7 +7,7 @@
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -38,9 +38,9 @@ class LineSource(msgspec.Struct, frozen=True):
 
     It must never raise anything but `Malformed` for bytes whatsoever, may change `state`, and may keep nothing else.
     `begin(path, sidecar)` makes the state of a fresh file; `sidecar` is the content of `sidecar_of(path)`, if any.
-    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of `usage_marks`;
-    it sees no other line but those before the first such one. Its cost drafts must equal those of `parse`: a property
-    test holds it to that.
+    `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of
+    `usage_marks(state)`; it sees no other line but those before the first such one. Its cost drafts must equal those of
+    `parse`: a property test holds it to that. Without marks no line tells usage.
     """
 
     agent: str
@@ -51,7 +51,7 @@ class LineSource(msgspec.Struct, frozen=True):
     state: type[Any]
     begin: Callable[[str, bytes | None], Any]
     parse: Callable[[bytes, int, Any], Iterable[Item]]
-    usage_marks: tuple[bytes, ...]
+    usage_marks: Callable[[Any], Sequence[bytes]] | None
     usage: Callable[[bytes, int, Any], Iterable[Item]]
     sidecar_of: Callable[[str], str | None] = lambda path: None
     # Directory names below a root that never hold transcripts: not even listed.
