@@ -4,6 +4,7 @@ A module is imported when its command runs, so the table costs nothing. It holds
 name, made with `cli.command.command` (or `group`).
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -43,6 +44,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
+    gc.set_threshold(20_000, 20, 20)  # with the default, a tenth of a short command goes into looking for garbage
     from kaizen.cli.run import run
 
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
