@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kaizen.store import reports
-from kaizen.store.reports import Filter
+from kaizen.store import costs, rollups, session_rows
+from kaizen.store.filter import Filter
 from seeded import T0, small_world
 
 FILTERS = [Filter(), Filter((1, 2)), Filter(agent="claude"), Filter((1,), "claude", "m*")]
@@ -31,7 +31,7 @@ def plan_of(db: sqlite3.Connection, call: Callable[[sqlite3.Connection], object]
 @pytest.mark.parametrize("only", FILTERS)
 def test_a_window_of_requests_is_a_look_up_per_session(only: Filter, tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    plan = plan_of(db, lambda db: list(reports.usage_of_events(db, "model", only, T0, T0 + 1000)))
+    plan = plan_of(db, lambda db: list(costs.usage_of_events(db, "model", only, T0, T0 + 1000)))
     assert "SEARCH e USING INDEX costs (session_id=? AND ts_ms>? AND ts_ms<?)" in plan
     assert "SCAN e" not in plan
 
@@ -40,26 +40,26 @@ def test_a_window_of_requests_is_a_look_up_per_session(only: Filter, tmp_path: P
 def test_quarters_of_a_window_are_a_range(only: Filter, tmp_path: Path) -> None:
     db = small_world(tmp_path)
     for call in (
-        lambda db: list(reports.usage_by_day(db, only, 1_966_000, 1_967_000, 4)),
-        lambda db: list(reports.usage_by(db, "model", only, 1_966_000, 1_967_000)),
+        lambda db: list(rollups.usage_by_day(db, only, 1_966_000, 1_967_000, 4)),
+        lambda db: list(rollups.usage_by(db, "model", only, 1_966_000, 1_967_000)),
     ):
         assert "SEARCH usage_by_quarter USING PRIMARY KEY (quarter>? AND quarter<?)" in plan_of(db, call)
 
 
 def test_a_page_of_sessions_reads_no_more_than_it_shows(tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    whole = plan_of(db, lambda db: reports.session_page(db, Filter(), limit=3))
+    whole = plan_of(db, lambda db: session_rows.page(db, Filter(), limit=3))
     assert "USING INDEX sessions_by_time" in whole
     assert "TEMP B-TREE" not in whole
-    mine = plan_of(db, lambda db: reports.session_page(db, Filter((1,)), limit=3))
+    mine = plan_of(db, lambda db: session_rows.page(db, Filter((1,)), limit=3))
     assert "SCAN s\n" not in mine + "\n"
 
 
 def test_pages_of_sessions_join_up(tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    whole = reports.session_page(db, Filter(), limit=0)
+    whole = session_rows.page(db, Filter(), limit=0)
     pages, after = [], None
-    while page := reports.session_page(db, Filter(), limit=1, after=after):
+    while page := session_rows.page(db, Filter(), limit=1, after=after):
         pages += page
         after = (page[-1].started_at_ms or 0, page[-1].id)
     assert pages == whole

@@ -13,7 +13,8 @@ from kaizen.cli.command import command
 from kaizen.cli.ink import Ink
 from kaizen.cli.run import Run
 from kaizen.errors import BadConfig, CheckFailed, KaizenError, StoreError
-from kaizen.store import reports
+from kaizen.store import costs, integrity, rollups
+from kaizen.store.filter import Filter
 from kaizen.store.open import database_of
 from kaizen.views import health
 from kaizen.views.health import Check
@@ -92,10 +93,10 @@ def _checks(run: Run, *, refresh: bool) -> Iterator[Check]:
 def _store_checks(run: Run, db: Connection) -> Iterator[Check]:
     files = [Path(f"{database_of(run.home)}{suffix}") for suffix in ("", "-wal")]
     yield health.store(
-        str(files[0]), reports.table_counts(db), sum(file.stat().st_size for file in files if file.exists())
+        str(files[0]), integrity.table_counts(db), sum(file.stat().st_size for file in files if file.exists())
     )
-    yield health.integrity(reports.integrity(db))
-    yield health.sums(reports.rollup_drift(db))
+    yield health.integrity(integrity.problems(db))
+    yield health.sums(integrity.rollup_drift(db))
 
 
 def _price_checks(run: Run, db: Connection) -> Iterator[Check]:
@@ -106,9 +107,7 @@ def _price_checks(run: Run, db: Connection) -> Iterator[Check]:
     except KaizenError as error:
         yield Check("prices", "fail", str(error), error.hint)
         return
-    yield from health.prices(
-        reports.unpriced_models(db, reports.Filter()), reports.flags(db), f"{book.package}, {book.source}"
-    )
+    yield from health.prices(rollups.unpriced_models(db, Filter()), costs.flags(db), f"{book.package}, {book.source}")
 
 
 def _roots(run: Run) -> list[health.Root]:
@@ -131,7 +130,7 @@ def _cleanup(run: Run, db: Connection) -> Iterator[Check]:
             found = msgspec.json.decode(settings.read_bytes())
             days = found.get("cleanupPeriodDays") if isinstance(found, dict) else None
         yield health.claude_cleanup(
-            days if type(days) is int else None, str(settings), reports.oldest_file_ms(db, "claude"), run.now_ms
+            days if type(days) is int else None, str(settings), integrity.oldest_file_ms(db, "claude"), run.now_ms
         )
 
 

@@ -29,7 +29,7 @@ def list_(run: Run, every: bool, provider: str | None) -> None:
     Lists the models your agents used; a model without a price is listed without one. JSON is in pico-dollars per token.
     """
     from kaizen import pricing
-    from kaizen.store import reports
+    from kaizen.store import rollups
 
     book = pricing.load(run.config.prices)
     if provider is not None and provider not in (known := views.providers(book)):
@@ -41,7 +41,7 @@ def list_(run: Run, every: bool, provider: str | None) -> None:
         found = views.of_book(book, provider, run.now_ms)
     else:
         with run.store(refresh=False) as db:
-            found = views.of_models(book, reports.models(db), run.now_ms)
+            found = views.of_models(book, rollups.models(db), run.now_ms)
     run.out.note(f"{book.package}, {book.source}, USD per million tokens")
     run.out.show(found, lines)
 

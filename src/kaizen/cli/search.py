@@ -11,7 +11,8 @@ from kaizen.cli.run import Run
 from kaizen.errors import KaizenError, SearchUnavailable
 from kaizen.model.ids import shorten
 from kaizen.query.parse import KINDS
-from kaizen.store import reports
+from kaizen.store import session_rows
+from kaizen.store.filter import Filter
 from kaizen.views import search as views
 
 # How long a search may first index what is new.
@@ -108,7 +109,7 @@ def _search(
         )
         if found.behind:
             run.out.warn(f"The index is {plural(found.behind, 'event')} behind: kaizen load, or search again.")
-        known = [host_id for _, _, host_id in reports.session_ids(db, reports.Filter())] if run.out.is_text else []
+        known = [host_id for _, _, host_id in session_rows.ids(db, Filter())] if run.out.is_text else []
         run.out.heading(scope, window, tz)
         run.out.show(found, lambda data, ink: lines(data, ink, known), found.hits)
 

@@ -23,7 +23,8 @@ from kaizen.cli.ink import (
 from kaizen.cli.options import When, Where, limit_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.model.ids import shorten
-from kaizen.store import reports
+from kaizen.store import session_rows
+from kaizen.store.filter import Filter
 from kaizen.views import sessions as views
 
 STATUSES = ("running", "waiting", "idle", "done")
@@ -52,7 +53,7 @@ def list_(run: Run, where: Where, when: When, branch: str | None, status: str | 
         found = views.sessions(
             db, scope, run.now_ms, window=window, branch=branch, status=status, is_root=roots, limit=limit
         )
-        known = [host_id for _, _, host_id in reports.session_ids(db, reports.Filter())] if run.out.is_text else []
+        known = [host_id for _, _, host_id in session_rows.ids(db, Filter())] if run.out.is_text else []
         run.out.heading(scope, window, tz)
         run.out.show(found, lambda rows, ink: lines(rows, ink, known, limit))
 

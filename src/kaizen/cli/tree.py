@@ -9,7 +9,7 @@ from kaizen.cli.command import command
 from kaizen.cli.ink import STATUS_COLORS, Column, Ink, duration, fit, one_line, table, usd
 from kaizen.cli.options import Where, place_options, zone_options
 from kaizen.cli.run import Run
-from kaizen.cli.show import clock
+from kaizen.cli.session_parts import clock
 from kaizen.views import session as views
 from kaizen.views import trace as traces
 

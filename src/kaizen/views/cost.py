@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from kaizen.model.times import QUARTER_MS, Periods, Window, offset_runs, whole_quarters
-from kaizen.store import reports
-from kaizen.store.reports import Amounts
+from kaizen.store import costs, rollups, session_rows
+from kaizen.store.rollups import Key
+from kaizen.store.usage import Amounts
 from kaizen.views.scope import Scope, project_names
 from kaizen.views.usage import NOTHING, Usage, add_up, added, summed, usage
 
@@ -66,7 +67,7 @@ def cost(db: Connection, scope: Scope, window: Window, by: By, tz: tzinfo) -> Co
     elif by == "tool":
         groups = _by_tool(db, scope, window)
     else:
-        column: reports.Key = "agent" if by == "agent" else "model"
+        column: Key = "agent" if by == "agent" else "model"
         groups = _named((key or UNKNOWN, amounts) for key, amounts in _by_rollup(db, scope, window, column))
     order = sorted(groups) if by in PERIODS else ranked(groups)
     unpriced = _unpriced(db, scope, window) if any(amounts[8] for amounts in groups.values()) else []
@@ -82,17 +83,17 @@ def ranked(groups: Groups) -> list[str]:
 def by_period(db: Connection, scope: Scope, window: Window, periods: Periods) -> Groups:
     """Local days are summed in the database, one query for each stretch between two changes of the clock."""
     first, last, edges = whole_quarters(window)
-    span = reports.quarter_span(db)
+    span = rollups.quarter_span(db)
     found: list[tuple[int, Amounts]] = []
     if span is not None:
         begin = max(span[0], first if first is not None else span[0])
         end = min(span[1] + 1, last if last is not None else span[1] + 1)
         for start_ms, end_ms, offset_ms in offset_runs(begin * QUARTER_MS, end * QUARTER_MS, periods.tz):
-            found += reports.usage_by_day(
+            found += rollups.usage_by_day(
                 db, scope.filter, start_ms // QUARTER_MS, end_ms // QUARTER_MS, offset_ms // QUARTER_MS
             )
     for edge in edges:
-        found += reports.usage_of_events(db, "quarter", scope.filter, edge.start_ms, edge.end_ms)
+        found += costs.usage_of_events(db, "quarter", scope.filter, edge.start_ms, edge.end_ms)
     return _named((periods.key(quarter * QUARTER_MS), amounts) for quarter, amounts in found)
 
 
@@ -107,24 +108,24 @@ def by_agent_and_model(db: Connection, scope: Scope, window: Window) -> tuple[Gr
     return _named(agents), _named(models)
 
 
-def _by_rollup(db: Connection, scope: Scope, window: Window, key: reports.Key) -> Iterable[tuple[Any, Amounts]]:
+def _by_rollup(db: Connection, scope: Scope, window: Window, key: Key) -> Iterable[tuple[Any, Amounts]]:
     if window.is_all:
         # The same sums from fewer rows: there are far fewer sessions than quarter hours with something in them.
-        yield from reports.usage_of_sessions(db, key, scope.filter)
+        yield from rollups.usage_of_sessions(db, key, scope.filter)
         return
     first, last, edges = whole_quarters(window)
     if first is None or last is None or first < last:
-        yield from reports.usage_by(db, key, scope.filter, first, last)
+        yield from rollups.usage_by(db, key, scope.filter, first, last)
     for edge in edges:
-        yield from reports.usage_of_events(db, key, scope.filter, edge.start_ms, edge.end_ms)
+        yield from costs.usage_of_events(db, key, scope.filter, edge.start_ms, edge.end_ms)
 
 
 def _by_session_key(
     db: Connection, scope: Scope, window: Window, key: Literal["session", "branch"]
 ) -> Iterable[tuple[Any, Amounts]]:
     if window.is_all:
-        return reports.usage_of_sessions(db, key, scope.filter)
-    return reports.usage_of_events(db, key, scope.filter, window.start_ms, window.end_ms)
+        return rollups.usage_of_sessions(db, key, scope.filter)
+    return costs.usage_of_events(db, key, scope.filter, window.start_ms, window.end_ms)
 
 
 def _by_project(db: Connection, scope: Scope, window: Window) -> tuple[Groups, dict[str, str]]:
@@ -136,7 +137,7 @@ def _by_project(db: Connection, scope: Scope, window: Window) -> tuple[Groups, d
 def _by_session(db: Connection, scope: Scope, window: Window) -> tuple[Groups, dict[str, str]]:
     """Keys are session ids; two agents with the same id are told apart as `agent:id`."""
     found = dict(_by_session_key(db, scope, window, "session"))
-    known = reports.session_page(db, scope.filter, limit=0, with_empty=True)
+    known = session_rows.page(db, scope.filter, limit=0, with_empty=True)
     seen: dict[str, int] = defaultdict(int)
     for one in known:
         seen[one.host_id] += 1
@@ -149,10 +150,10 @@ def _by_session(db: Connection, scope: Scope, window: Window) -> tuple[Groups, d
 
 def _by_tool(db: Connection, scope: Scope, window: Window) -> Groups:
     tools: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for agent, request, tool in reports.calls_of(db, msgspec.structs.replace(scope.filter, model=None)):
+    for agent, request, tool in costs.calls_of(db, msgspec.structs.replace(scope.filter, model=None)):
         tools[agent, request].append(tool)
     groups: dict[str, list[int]] = defaultdict(lambda: [0] * len(NOTHING))
-    for _, agent, request, *parts in reports.requests_of(db, scope.filter, window.start_ms, window.end_ms):
+    for _, agent, request, *parts in costs.requests_of(db, scope.filter, window.start_ms, window.end_ms):
         used = tools.get((agent, request), _NO_TOOLS)
         first = groups[used[0]]
         first[0] += 1
@@ -193,9 +194,9 @@ def _report(
     *,
     is_estimate: bool,
 ) -> Cost:
-    costs, whole = add_up([amounts for _, amounts, _ in groups])
+    micros, whole = add_up([amounts for _, amounts, _ in groups])
     rows = []
-    for (key, amounts, label), micro in zip(groups, costs, strict=True):
+    for (key, amounts, label), micro in zip(groups, micros, strict=True):
         rows.append(CostRow(**msgspec.structs.asdict(usage(amounts, micro)), key=key, label=label))
     all_of_it = usage(summed(amounts for _, amounts, _ in groups), whole)
     return Cost(by=by, tz=str(tz), rows=rows, total=all_of_it, unpriced_models=unpriced, is_estimate=is_estimate)

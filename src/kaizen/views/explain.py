@@ -8,8 +8,9 @@ from kaizen import pricing
 from kaizen.model.request import REPLAY
 from kaizen.model.usage import PUSD_PER_USD_E6, Usage, round_half_even
 from kaizen.pricing import Bill, PriceBook, PriceRow
-from kaizen.store import reports
-from kaizen.store.reports import CostRow, SessionRow
+from kaizen.store import costs
+from kaizen.store.costs import CostRow
+from kaizen.store.session_rows import SessionRow
 
 
 class Record(msgspec.Struct):
@@ -91,9 +92,9 @@ class Explanation(msgspec.Struct, kw_only=True):
 def explain(db: Connection, one: SessionRow, prices: PriceBook) -> Explanation:
     """In time. The session's cost is the exact sum of its counted requests, rounded once, half to even."""
     sightings: dict[int, list[tuple[str | None, int, int | None]]] = {}
-    for event_id, file, offset, output_tokens in reports.sighting_rows(db, one.id):
+    for event_id, file, offset, output_tokens in costs.sighting_rows(db, one.id):
         sightings.setdefault(event_id, []).append((file, offset, output_tokens))
-    requests = [_request(row, sightings.get(row.id, []), prices) for row in reports.cost_rows(db, one.id)]
+    requests = [_request(row, sightings.get(row.id, []), prices) for row in costs.cost_rows(db, one.id)]
     counted = [request for request in requests if request.is_counted]
     known = [request.cost_pusd for request in counted if request.cost_pusd is not None]
     total = sum(known) if known or not counted else None
@@ -111,7 +112,7 @@ def explain(db: Connection, one: SessionRow, prices: PriceBook) -> Explanation:
         rounding_pusd=None if total is None or micro is None else micro * PUSD_PER_USD_E6 - total,
         counted_elsewhere=[
             Elsewhere(host_id, count)
-            for _, host_id, count in (reports.counted_elsewhere(db, one.trace_path, one.id) if one.trace_path else [])
+            for _, host_id, count in (costs.counted_elsewhere(db, one.trace_path, one.id) if one.trace_path else [])
         ],
         items=_added(counted),
         requests=requests,

@@ -7,8 +7,8 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.model.times import Periods, Window
-from kaizen.store import reports
-from kaizen.store.reports import Filter
+from kaizen.store import session_rows, used
+from kaizen.store.filter import Filter
 from kaizen.views.cost import cost
 from kaizen.views.scope import Scope
 from kaizen.views.sessions import SessionLine, lines, status_of
@@ -76,10 +76,10 @@ def insights(db: Connection, scope: Scope, window: Window, tz: tzinfo, now_ms: i
         days=days,
         hours=hours,
         tools=_tools(db, scope, window, tz),
-        error_sessions=lines(db, reports.error_sessions(db, only, start, end, ROWS), now_ms),
+        error_sessions=lines(db, session_rows.with_errors(db, only, start, end, ROWS), now_ms),
         costliest=_costliest(db, scope, window, tz, now_ms),
-        files=[File(root or None, *row) for root, *row in reports.top_files(db, only, start, end, ROWS)],
-        guidance=[Guidance(*row) for row in reports.top_guidance(db, only, start, ROWS)],
+        files=[File(root or None, *row) for root, *row in used.top_files(db, only, start, end, ROWS)],
+        guidance=[Guidance(*row) for row in used.top_guidance(db, only, start, ROWS)],
     )
 
 
@@ -91,7 +91,7 @@ def _activity(
     counts: dict[str, int] = {}
     hours, running, total = [0] * 24, 0, 0
     periods = Periods("day", tz)
-    for started_ms, status, ended_ms, _ in reports.starts(db, only, window.start_ms, window.end_ms):
+    for started_ms, status, ended_ms, _ in session_rows.starts(db, only, window.start_ms, window.end_ms):
         total += 1
         running += status_of(status, ended_ms, now_ms) in ("running", "waiting")
         if started_ms is not None:
@@ -103,7 +103,7 @@ def _activity(
 
 def _tools(db: Connection, scope: Scope, window: Window, tz: tzinfo) -> list[Tool]:
     times: dict[str, list[int]] = {}
-    for tool, took_ms in reports.lead_times(db, scope.filter, window.start_ms, window.end_ms):
+    for tool, took_ms in used.lead_times(db, scope.filter, window.start_ms, window.end_ms):
         times.setdefault(tool, []).append(took_ms)
     spent = {row.key: row.cost_usd_e6 for row in cost(db, scope, window, "tool", tz).rows}
     return [
@@ -117,7 +117,7 @@ def _tools(db: Connection, scope: Scope, window: Window, tz: tzinfo) -> list[Too
             percentile(took, 95) if len(took) >= P95_ABOVE else None,
             spent.get(tool),
         )
-        for tool, calls, errors, denied in reports.span_tools(db, scope.filter, window.start_ms, window.end_ms)[:ROWS]
+        for tool, calls, errors, denied in used.span_tools(db, scope.filter, window.start_ms, window.end_ms)[:ROWS]
     ]
 
 
@@ -128,6 +128,6 @@ def percentile(ordered: list[int], percent: int) -> int | None:
 
 def _costliest(db: Connection, scope: Scope, window: Window, tz: tzinfo, now_ms: int) -> list[SessionLine]:
     top = [row.key for row in cost(db, scope, window, "session", tz).rows if row.cost_usd_e6][:5]
-    known = {f"{agent}:{host_id}": one for one, agent, host_id in reports.session_ids(db, scope.filter)}
+    known = {f"{agent}:{host_id}": one for one, agent, host_id in session_rows.ids(db, scope.filter)}
     known |= {key.partition(":")[2]: one for key, one in known.items()}
-    return lines(db, [reports.session(db, known[key]) for key in top], now_ms)
+    return lines(db, [session_rows.get(db, known[key]) for key in top], now_ms)

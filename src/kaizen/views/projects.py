@@ -4,7 +4,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from kaizen.store import reports
+from kaizen.store import rollups, workspaces
 from kaizen.views.scope import EVERYTHING, project_names
 from kaizen.views.usage import NOTHING, Usage, add_up, added, usage
 
@@ -25,10 +25,10 @@ class Project(Usage, kw_only=True):
 
 def projects(db: Connection) -> list[Project]:
     names = project_names(db)
-    known = {one.id: one for one in reports.workspaces(db)}
-    spent = dict(reports.usage_by(db, "workspace_id", EVERYTHING.filter, None, None))
-    agents = reports.agents_of_workspaces(db)
-    rows = {row.workspace_id: row for row in reports.project_rows(db)}
+    known = {one.id: one for one in workspaces.known(db)}
+    spent = dict(rollups.usage_by(db, "workspace_id", EVERYTHING.filter, None, None))
+    agents = workspaces.agents_of_workspaces(db)
+    rows = {row.workspace_id: row for row in workspaces.project_rows(db)}
     groups: dict[str, list[int]] = {}
     for workspace_id in rows:
         groups.setdefault(names[workspace_id][0], []).append(workspace_id)

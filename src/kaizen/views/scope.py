@@ -13,8 +13,9 @@ import msgspec
 
 from kaizen.errors import ModelNotFound, NotFound, ProjectNotFound
 from kaizen.model.times import Window
-from kaizen.store import reports
-from kaizen.store.reports import Filter, Workspace
+from kaizen.store import rollups, session_rows, workspaces
+from kaizen.store.filter import Filter
+from kaizen.store.workspaces import Workspace
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ def resolve(
     _check_names(db, agent, model)
     if is_all:
         return Scope(None, "all workspaces", agent, model)
-    known = reports.workspaces(db)
+    known = workspaces.known(db)
     if project is not None:
         ids, label = _project(known, project)
         return Scope(ids, label, agent, model)
@@ -61,7 +62,7 @@ def resolve(
             raise ProjectNotFound(f"No sessions in {workspace}.", hint="See where there are some: kaizen projects")
         return Scope(ids, _label(known, ids), agent, model)
     ids = _below(known, roots)
-    if ids and reports.has_sessions(db, ids):
+    if ids and workspaces.has_sessions(db, ids):
         return Scope(ids, _label(known, ids), agent, model)
     return Scope(None, "all workspaces", agent, model, is_fallback=bool(known))
 
@@ -72,7 +73,7 @@ def described(
     """The scope as the JSON envelope says it."""
     chosen = None if scope.workspace_ids is None else set(scope.workspace_ids)
     said: dict[str, object] = {
-        "workspaces": sorted({one.root for one in reports.workspaces(db) if chosen is None or one.id in chosen}),
+        "workspaces": sorted({one.root for one in workspaces.known(db) if chosen is None or one.id in chosen}),
         "all": chosen is None,
         "agent": scope.agent,
         "model": scope.model,
@@ -125,9 +126,9 @@ def _label(known: list[Workspace], ids: tuple[int, ...]) -> str:
 
 
 def _check_names(db: Connection, agent: str | None, model: str | None) -> None:
-    if agent is not None and agent not in (known := reports.agents(db)) and known:
+    if agent is not None and agent not in (known := session_rows.agents(db)) and known:
         raise NotFound(f"No sessions of an agent {agent!r}.", hint=f"There are: {', '.join(known)}.")
-    if model is not None and (models := reports.models(db)):
+    if model is not None and (models := rollups.models(db)):
         from fnmatch import fnmatchcase
 
         pattern = model.replace("[", "[[]")
@@ -143,7 +144,7 @@ def _check_names(db: Connection, agent: str | None, model: str | None) -> None:
 
 def project_names(db: Connection) -> dict[int, tuple[str, str]]:
     """Workspace id -> (key, path). The key is the project's name where only one has it, else its path."""
-    known = reports.workspaces(db)
+    known = workspaces.known(db)
     roots_of: dict[str, set[str]] = {}
     for one in known:
         roots_of.setdefault(one.name, set()).add(one.root)

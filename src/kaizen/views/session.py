@@ -12,9 +12,12 @@ from kaizen.derive.tree import session_tree
 from kaizen.model import span as model
 from kaizen.model.ids import Known, resolve
 from kaizen.model.usage import round_half_even
-from kaizen.store import reports
+from kaizen.store import costs, parts, rollups, session_rows
 from kaizen.store.bodies import payload
-from kaizen.store.reports import FileRow, GuidanceRow, SessionRow
+from kaizen.store.costs import CostRow
+from kaizen.store.filter import Filter
+from kaizen.store.parts import FileRow, GuidanceRow
+from kaizen.store.session_rows import SessionRow
 from kaizen.views.scope import Scope
 from kaizen.views.sessions import SessionLine, line, lines
 from kaizen.views.sessions import shown_status as session_status
@@ -136,17 +139,17 @@ class Node(msgspec.Struct):
 def find(db: Connection, scope: Scope, typed: str) -> SessionRow:
     """The session a person means; `@1` is the newest of the scope, ids are looked up everywhere."""
     is_rank = typed.startswith("@")
-    known = reports.session_ids(db, scope.filter if is_rank else reports.Filter(), with_empty=not is_rank)
-    return reports.session(db, resolve(typed, [Known(*row) for row in known]).id)
+    known = session_rows.ids(db, scope.filter if is_rank else Filter(), with_empty=not is_rank)
+    return session_rows.get(db, resolve(typed, [Known(*row) for row in known]).id)
 
 
 def detail(db: Connection, one: SessionRow, now_ms: int) -> Detail:
-    spent = reports.usage_of(db, [one.id]).get(one.id, [])
+    spent = rollups.usage_of(db, [one.id]).get(one.id, [])
     below = _descendants(db, one)
-    children = reports.children(db, one.agent, one.host_id)
-    parent = None if one.parent_host_id is None else reports.find_session(db, one.agent, one.parent_host_id)
-    costs, _ = add_up([amounts for _, amounts in spent])
-    everything = reports.usage_of(db, [one.id, *[child.id for child in below]])
+    children = session_rows.children(db, one.agent, one.host_id)
+    parent = None if one.parent_host_id is None else session_rows.find(db, one.agent, one.parent_host_id)
+    micros, _ = add_up([amounts for _, amounts in spent])
+    everything = rollups.usage_of(db, [one.id, *[child.id for child in below]])
     return Detail(
         session=line(one, summed(amounts for _, amounts in spent), now_ms),
         status_reason=one.status_reason,
@@ -156,17 +159,17 @@ def detail(db: Connection, one: SessionRow, now_ms: int) -> Detail:
         events=one.events,
         models=[
             ModelUsage(**msgspec.structs.asdict(usage(amounts, cost)), model=name or "(unknown)")
-            for (name, amounts), cost in zip(spent, costs, strict=True)
+            for (name, amounts), cost in zip(spent, micros, strict=True)
         ],
         subtree=usage(summed(amounts for found in everything.values() for _, amounts in found))
         if everything
         else Usage(),
-        parent=None if parent is None else lines(db, [reports.session(db, parent)], now_ms)[0],
+        parent=None if parent is None else lines(db, [session_rows.get(db, parent)], now_ms)[0],
         children=lines(db, children, now_ms),
         turns=_turns(db, one),
         tools=_tools(db, one),
-        files=reports.file_rows(db, one.id),
-        guidance=reports.guidance_rows(db, one.id),
+        files=parts.file_rows(db, one.id),
+        guidance=parts.guidance_rows(db, one.id),
     )
 
 
@@ -175,7 +178,7 @@ def _descendants(db: Connection, one: SessionRow) -> list[SessionRow]:
     found: dict[int, SessionRow] = {}
     waiting = [one]
     while waiting:
-        for child in reports.children(db, one.agent, waiting.pop().host_id):
+        for child in session_rows.children(db, one.agent, waiting.pop().host_id):
             if child.id not in found and child.id != one.id:
                 found[child.id] = child
                 waiting.append(child)
@@ -185,7 +188,7 @@ def _descendants(db: Connection, one: SessionRow) -> list[SessionRow]:
 def _turns(db: Connection, one: SessionRow) -> list[Turn]:
     titles = {
         event.seq: title_of(str((payload(event.body) or {}).get("text") or ""))
-        for event in reports.event_rows(db, one.id, kinds=["message"])
+        for event in parts.event_rows(db, one.id, kinds=["message"])
         if event.role == "prompt"
     }
     return [
@@ -197,13 +200,13 @@ def _turns(db: Connection, one: SessionRow) -> list[Turn]:
             row.errors,
             titles.get(row.prompt_seq) if row.prompt_seq is not None else None,
         )
-        for row in reports.turn_rows(db, one.id)
+        for row in parts.turn_rows(db, one.id)
     ]
 
 
 def _tools(db: Connection, one: SessionRow) -> list[ToolUse]:
     counts: dict[str, ToolUse] = {}
-    for row in reports.span_rows(db, one.id):
+    for row in parts.span_rows(db, one.id):
         use = counts.setdefault(row.tool or "(unknown)", ToolUse(row.tool or "(unknown)", 0, 0))
         use.calls += 1
         use.errors += row.status == "error"
@@ -212,9 +215,9 @@ def _tools(db: Connection, one: SessionRow) -> list[ToolUse]:
 
 def messages(db: Connection, one: SessionRow, *, with_context: bool = False) -> list[Message]:
     """What was said, in order, with one line per tool call in between."""
-    failed = {row.seq for row in reports.span_rows(db, one.id) if row.status not in ("ok", "open")}
+    failed = {row.seq for row in parts.span_rows(db, one.id) if row.status not in ("ok", "open")}
     found = []
-    for event in reports.event_rows(db, one.id, kinds=["message", "tool_call", "error"]):
+    for event in parts.event_rows(db, one.id, kinds=["message", "tool_call", "error"]):
         body = payload(event.body)
         if event.kind == "message":
             role, text = event.role or "assistant", str((body or {}).get("text") or "")
@@ -237,7 +240,7 @@ def messages(db: Connection, one: SessionRow, *, with_context: bool = False) -> 
 def events(db: Connection, one: SessionRow, *, limit: int = 0) -> list[Event]:
     """Every stored fact with its payload, in order."""
     found = []
-    for row in reports.event_rows(db, one.id, limit=limit):
+    for row in parts.event_rows(db, one.id, limit=limit):
         body = payload(row.body)
         found.append(
             Event(
@@ -270,7 +273,7 @@ def spans(db: Connection, one: SessionRow, now_ms: int) -> list[SpanLine]:
     """Tool calls in order, with what each was about."""
     about = {
         event.seq: headline(event.kind, event.role, event.tool, payload(event.body))
-        for event in reports.event_rows(db, one.id, kinds=["tool_call", "tool_result"])
+        for event in parts.event_rows(db, one.id, kinds=["tool_call", "tool_result"])
     }
     status = session_status(one, now_ms)
     return [
@@ -287,7 +290,7 @@ def spans(db: Connection, one: SessionRow, now_ms: int) -> list[SpanLine]:
             row.exit_code,
             about.get(row.seq, ""),
         )
-        for row in reports.span_rows(db, one.id)
+        for row in parts.span_rows(db, one.id)
     ]
 
 
@@ -297,7 +300,7 @@ def tree(db: Connection, one: SessionRow, now_ms: int) -> Node:
 
 def _trace(db: Connection, one: SessionRow, now_ms: int, seen: set[int]) -> model.Trace:
     children = []
-    for child in reports.children(db, one.agent, one.host_id):
+    for child in session_rows.children(db, one.agent, one.host_id):
         if child.id not in seen:
             seen.add(child.id)
             children.append(_trace(db, child, now_ms, seen))
@@ -310,14 +313,14 @@ def _trace(db: Connection, one: SessionRow, now_ms: int, seen: set[int]) -> mode
         ended_at_ms=one.ended_at_ms,
         relation=one.relation,
         parent_call_id=one.parent_call_id,
-        spans=tuple(model.Span(**msgspec.structs.asdict(row)) for row in reports.span_rows(db, one.id)),
-        turns=tuple(model.Turn(**msgspec.structs.asdict(row)) for row in reports.turn_rows(db, one.id)),
-        requests=tuple(_request(row) for row in reports.cost_rows(db, one.id) if row.duplicate_of is None),
+        spans=tuple(model.Span(**msgspec.structs.asdict(row)) for row in parts.span_rows(db, one.id)),
+        turns=tuple(model.Turn(**msgspec.structs.asdict(row)) for row in parts.turn_rows(db, one.id)),
+        requests=tuple(_request(row) for row in costs.cost_rows(db, one.id) if row.duplicate_of is None),
         children=tuple(children),
     )
 
 
-def _request(row: reports.CostRow) -> model.Request:
+def _request(row: CostRow) -> model.Request:
     tokens = [
         amount
         for amount in (row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens)

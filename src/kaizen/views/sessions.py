@@ -6,8 +6,9 @@ import msgspec
 
 from kaizen.derive.status import status_at
 from kaizen.model.times import ALL_TIME, Window
-from kaizen.store import reports
-from kaizen.store.reports import Amounts, SessionRow
+from kaizen.store import rollups, session_rows
+from kaizen.store.session_rows import SessionRow
+from kaizen.store.usage import Amounts
 from kaizen.views.scope import Scope
 from kaizen.views.usage import NOTHING, Usage, summed, usage
 
@@ -45,7 +46,7 @@ def sessions(
     limit: int = 50,
 ) -> list[SessionLine]:
     """Sessions that overlap the window. `limit` 0 is all."""
-    found = reports.session_page(
+    found = session_rows.page(
         db,
         scope.filter,
         start_ms=window.start_ms,
@@ -60,7 +61,7 @@ def sessions(
 
 
 def lines(db: Connection, found: list[SessionRow], now_ms: int) -> list[SessionLine]:
-    spent = reports.usage_of(db, [one.id for one in found])
+    spent = rollups.usage_of(db, [one.id for one in found])
     return [
         line(one, summed(amounts for _, amounts in spent.get(one.id, [])) if one.id in spent else NOTHING, now_ms)
         for one in found

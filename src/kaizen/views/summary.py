@@ -6,7 +6,7 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.model.times import DAY_MS, QUARTER_MS, Periods, Window, days_of
-from kaizen.store import reports
+from kaizen.store import rollups, session_rows, used
 from kaizen.views.cost import UNKNOWN, Groups, UnpricedModel, by_agent_and_model, by_period, ranked, unpriced_of
 from kaizen.views.scope import Scope
 from kaizen.views.usage import Usage, add_up, summed, usage
@@ -54,7 +54,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 def summary(db: Connection, scope: Scope, window: Window, tz: tzinfo, now_ms: int) -> Summary:
-    counts = reports.session_counts(db, scope.filter, window.start_ms, window.end_ms)
+    counts = session_rows.counts(db, scope.filter, window.start_ms, window.end_ms)
     by_agent, by_model = by_agent_and_model(db, scope, window)
     _, whole = add_up(list(by_agent.values()))
     total = usage(summed(by_agent.values()), whole)
@@ -74,7 +74,7 @@ def summary(db: Connection, scope: Scope, window: Window, tz: tzinfo, now_ms: in
         by_model=_shares(by_model, counts, 1),
         top_tools=[
             ToolUse(tool, calls, errors)
-            for tool, calls, errors, _ in reports.span_tools(db, scope.filter, window.start_ms, window.end_ms)[
+            for tool, calls, errors, _ in used.span_tools(db, scope.filter, window.start_ms, window.end_ms)[
                 :TOOLS_SHOWN
             ]
         ],
@@ -108,7 +108,7 @@ def _note(sessions: int, total: Usage) -> str | None:
 
 
 def _days(db: Connection, scope: Scope, window: Window, tz: tzinfo, now_ms: int) -> list[Day]:
-    span = reports.quarter_span(db)
+    span = rollups.quarter_span(db)
     last = now_ms if span is None else min(now_ms, (span[1] + 1) * QUARTER_MS - 1)
     end = window.end_ms if window.end_ms is not None else last + 1
     start = max(window.start_ms or 0, end - DAYS_SHOWN * DAY_MS)

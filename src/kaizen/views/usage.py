@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from kaizen.model.usage import PUSD_PER_USD_E6, round_half_even
-from kaizen.store.reports import Amounts
+from kaizen.store.usage import Amounts
 
 
 class Usage(msgspec.Struct):

@@ -1,0 +1,43 @@
+"""Whether the store holds together, and how much is in it. For `doctor`."""
+
+from sqlite3 import Connection
+
+from kaizen.store import costs
+from kaizen.store.rows import scalar
+from kaizen.store.usage import SUMS
+
+
+def table_counts(db: Connection) -> dict[str, int]:
+    asked = ("sessions WHERE events > 0", "events", "files", "workspaces")
+    return {name.partition(" ")[0]: int(scalar(db, f"SELECT count(*) FROM {name}")) for name in asked}
+
+
+def problems(db: Connection) -> list[str]:
+    """What SQLite finds wrong with the file; empty is good."""
+    found = [text for (text,) in db.execute("PRAGMA quick_check(20)")]
+    foreign = [
+        f"{table}: row {row} refers to nothing in {parent}"
+        for table, row, parent, _ in db.execute("PRAGMA foreign_key_check").fetchmany(20)
+    ]
+    return [text for text in found if text != "ok"] + foreign
+
+
+def rollup_drift(db: Connection) -> list[str]:
+    """Where a roll-up does not equal the events it sums up; empty is good."""
+    wrong, real = [], costs.total(db)
+    for table in ("usage_by_quarter", "usage_by_session"):
+        rolled = db.execute(f"SELECT {', '.join(f'ifnull(sum({name}), 0)' for name in SUMS)} FROM {table}").fetchone()
+        wrong += [
+            f"{table}.{name}: {have} instead of {want}"
+            for name, have, want in zip(SUMS, rolled, real, strict=True)
+            if have != want
+        ]
+    return wrong
+
+
+def oldest_file_ms(db: Connection, source: str) -> int | None:
+    """Modification time of the oldest file of a source that is still there."""
+    found: int | None = scalar(
+        db, "SELECT min(mtime_ns) / 1000000 FROM files WHERE source = ? AND gone_at_ms IS NULL", (source,)
+    )
+    return found

@@ -1,0 +1,90 @@
+"""Reading the two roll-ups of counted requests; `store.usage` writes them. Sums come in the order of `SUMS`."""
+
+from collections.abc import Iterator, Sequence
+from sqlite3 import Connection
+from typing import Any, Literal
+
+import msgspec
+
+from kaizen.store.filter import Filter
+from kaizen.store.rows import all_of, scalar
+from kaizen.store.usage import SUMS, Amounts
+
+Key = Literal["quarter", "agent", "model", "workspace_id", "agent_model"]
+_SUMS = ", ".join(f"sum({name})" for name in SUMS)
+_KEY_OF_QUARTER = {"agent_model": "agent || char(31) || model"}
+_KEY_OF_SESSION: dict[str, str] = {
+    "agent": "s.agent",
+    "model": "u.model",
+    "agent_model": "s.agent || char(31) || u.model",
+    "workspace_id": "ifnull(s.workspace_id, 0)",
+    "session": "s.id",
+    "branch": "ifnull(s.branch, '')",
+}
+
+
+def usage_by(
+    db: Connection, key: Key, only: Filter, first: int | None, last: int | None
+) -> Iterator[tuple[Any, Amounts]]:
+    """Whole quarters `first <= quarter < last` of the roll-up."""
+    where, args = all_of(("quarter >= ?", first), ("quarter < ?", last), *only.on(), only.on_model("model"))
+    for found, *amounts in db.execute(
+        f"SELECT {_KEY_OF_QUARTER.get(key, key)}, {_SUMS} FROM usage_by_quarter {where} GROUP BY 1 ORDER BY 1", args
+    ):
+        yield found, tuple(amounts)
+
+
+def usage_by_day(
+    db: Connection, only: Filter, first: int | None, last: int | None, offset_quarters: int
+) -> Iterator[tuple[int, Amounts]]:
+    """(first quarter with anything, sums) of each local day of a zone that is so far ahead of UTC all the time."""
+    where, args = all_of(("quarter >= ?", first), ("quarter < ?", last), *only.on(), only.on_model("model"))
+    for _, quarter, *amounts in db.execute(
+        f"""SELECT (quarter + {offset_quarters:d}) / 96, min(quarter), {_SUMS} FROM usage_by_quarter {where}
+             GROUP BY 1 ORDER BY 1""",
+        args,
+    ):
+        yield quarter, tuple(amounts)
+
+
+def quarter_span(db: Connection) -> tuple[int, int] | None:
+    """The first and the last quarter that has anything."""
+    first = scalar(db, "SELECT min(quarter) FROM usage_by_quarter")
+    return None if first is None else (first, scalar(db, "SELECT max(quarter) FROM usage_by_quarter"))
+
+
+def usage_of_sessions(db: Connection, key: str, only: Filter) -> Iterator[tuple[Any, Amounts]]:
+    """All time, from the roll-up by session. `key` is one of `_KEY_OF_SESSION`."""
+    where, args = all_of(*only.on("s."), only.on_model("u.model"))
+    for found, *amounts in db.execute(
+        f"""SELECT {_KEY_OF_SESSION[key]}, {_SUMS} FROM usage_by_session AS u JOIN sessions AS s ON s.id = u.session_id
+                {where} GROUP BY 1 ORDER BY 1""",
+        args,
+    ):
+        yield found, tuple(amounts)
+
+
+def usage_of(db: Connection, session_ids: Sequence[int]) -> dict[int, list[tuple[str, Amounts]]]:
+    """Per session its models and their sums."""
+    found: dict[int, list[tuple[str, Amounts]]] = {}
+    for session_id, model, *amounts in db.execute(
+        f"""SELECT session_id, model, {", ".join(SUMS)} FROM usage_by_session
+                 WHERE session_id IN (SELECT value FROM json_each(?)) ORDER BY session_id, model""",
+        (msgspec.json.encode(session_ids).decode(),),
+    ):
+        found.setdefault(session_id, []).append((model, tuple(amounts)))
+    return found
+
+
+def models(db: Connection) -> list[str]:
+    return [name for (name,) in db.execute("SELECT DISTINCT model FROM usage_by_session WHERE model <> '' ORDER BY 1")]
+
+
+def unpriced_models(db: Connection, only: Filter) -> list[tuple[str, int]]:
+    """(model or '', requests without a price)."""
+    where, args = all_of(*only.on(), only.on_model("model"), ("unpriced_requests > ?", 0))
+    return list(
+        db.execute(
+            f"SELECT model, sum(unpriced_requests) FROM usage_by_quarter {where} GROUP BY 1 ORDER BY 2 DESC, 1", args
+        )
+    )
