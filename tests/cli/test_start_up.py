@@ -66,6 +66,21 @@ def test_a_command_that_finds_nothing_new_needs_little_of_capture(tmp_path: Path
     assert imported(tmp_path, "summary") & (HEAVY | barred) == set()
 
 
+def test_the_tab_key_imports_what_reading_names_takes(tmp_path: Path) -> None:
+    small_world(tmp_path).close()
+    code = "import sys; from kaizen.cli.run import run; run([]); print(*sys.modules, file=sys.stderr)"
+    env = {**os.environ, "PYTHONPATH": str(SRC), "KAIZEN_HOME": str(tmp_path), "_KAIZEN_COMPLETE": "bash_complete"}
+    for line, offered, barred in (
+        ("kaizen su", "summary", {"kaizen.cli.summary"}),
+        ("kaizen cost --agent cl", "claude", {"kaizen.derive.tree", "kaizen.cli.search"}),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**env, "COMP_LINE": line}, capture_output=True, text=True, check=True
+        )
+        assert offered in done.stdout
+        assert set(done.stderr.split()) & (HEAVY | {PRICING, ZSTD, TOML, CAPTURE, *barred}) == set()
+
+
 def test_version_imports_nothing_of_ours_but_the_version() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", str(SCRIPT), "--version"],

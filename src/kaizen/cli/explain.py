@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
+from kaizen.cli import candidates
 from kaizen.cli.command import command, group
 from kaizen.cli.group import KaizenGroup
 from kaizen.cli.ink import Column, Ink, count, one_line, plural, table, usd
@@ -23,7 +24,7 @@ from kaizen.views.session import find
         "kaizen explain cost 3f2a9c --json | jq '.data.requests[0].records'",
     ],
 )
-@click.argument("session", metavar="SESSION")
+@click.argument("session", metavar="SESSION", shell_complete=candidates.sessions)
 @limit_option(20)
 @place_options
 def cost(run: Run, where: Where, session: str, limit: int) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from kaizen.cli import COMMANDS, GROUPS, Entry
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -40,9 +43,14 @@ class DefaultGroup(KaizenGroup):
     """Its first command runs when none is named: `kaizen projects --json` is `kaizen projects list --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing and (not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))):
+        is_option = bool(args) and args[0].startswith("-") and args[0] not in ("-h", "--help")
+        if is_option or (not args and not ctx.resilient_parsing):
             args = [self.list_commands(ctx)[0], *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        first = self.get_command(ctx, self.list_commands(ctx)[0]) if incomplete.startswith("-") else None
+        return [*super().shell_complete(ctx, incomplete), *(first.shell_complete(ctx, incomplete) if first else [])]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -61,6 +69,13 @@ class LazyGroup(KaizenGroup):
         if entry is None:
             return None
         return cast("click.Command", getattr(import_module(entry.module), cmd_name))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Like click's, but no command is imported for its line of help."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=one.help) for name, one in self.table.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.table))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from kaizen.cli import candidates
 from kaizen.cli.command import Function, gather
 from kaizen.cli.zone import zone
 from kaizen.model.times import Window, parse_window
@@ -68,13 +69,25 @@ def _when(given: dict[str, Any]) -> When:
 
 _place_options = _stack(
     click.option("-a", "--all", "is_all", is_flag=True, help="All workspaces, not only that of this folder."),
-    click.option("-w", "--workspace", metavar="PATH", help="The workspace at this path."),
-    click.option("-p", "--project", metavar="NAME", help="A project by name, or the beginning of one."),
+    click.option(
+        "-w", "--workspace", metavar="PATH", shell_complete=candidates.folders, help="The workspace at this path."
+    ),
+    click.option(
+        "-p",
+        "--project",
+        metavar="NAME",
+        shell_complete=candidates.projects,
+        help="A project by name, or the beginning of one.",
+    ),
 )
 _refresh_option = click.option("--no-refresh", is_flag=True, help="Answer from the store; do not look for new records.")
 _filter_options = _stack(
-    click.option("--agent", metavar="NAME", help="Only this agent: claude, codex, cursor."),
-    click.option("--model", metavar="NAME", help="Only this model; * and ? match anything."),
+    click.option(
+        "--agent", metavar="NAME", shell_complete=candidates.agents, help="Only this agent: claude, codex, cursor."
+    ),
+    click.option(
+        "--model", metavar="NAME", shell_complete=candidates.models, help="Only this model; * and ? match anything."
+    ),
 )
 
 # Where a command looks: gives it a `where`.

@@ -185,7 +185,9 @@ def run(argv: Sequence[str], context: Run | None = None) -> int:
     from kaizen.cli.group import NoArguments, root
 
     if "_KAIZEN_COMPLETE" in os.environ:
-        root.main(args=list(argv), prog_name="kaizen")
+        from kaizen.cli.shells import answer
+
+        return answer(os.environ)
     as_json = _wants_json(argv)
     made = context or Run()
     try:

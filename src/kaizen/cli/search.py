@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from kaizen.cli import candidates
 from kaizen.cli.command import KaizenCommand, command
 from kaizen.cli.ink import AGENT_COLORS, Ink, ago, duration, one_line, plural, size
 from kaizen.cli.options import When, Where, limit_option, scope_options, window_options
@@ -56,7 +57,7 @@ def reindex(run: Run) -> None:
         "kaizen search reindex",
     ],
 )
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1, required=True, shell_complete=candidates.query)
 @scope_options
 @window_options
 @click.option("--kind", type=click.Choice(KINDS), help="Only events of this kind.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from kaizen.cli import candidates
 from kaizen.cli.command import command, group
 from kaizen.cli.group import DefaultGroup
 from kaizen.cli.ink import (
@@ -42,7 +43,7 @@ STATUSES = ("running", "waiting", "idle", "done")
 )
 @scope_options
 @window_options
-@click.option("--branch", metavar="NAME", help="Only sessions on this branch.")
+@click.option("--branch", metavar="NAME", shell_complete=candidates.branches, help="Only sessions on this branch.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only sessions in this state.")
 @click.option("--roots", is_flag=True, help="Leave out subagents and forks.")
 @limit_option(50)

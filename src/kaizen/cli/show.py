@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kaizen.cli import candidates
 from kaizen.cli.command import command
 from kaizen.cli.ink import Ink
 from kaizen.cli.options import Where, limit_option, place_options, zone_options
@@ -23,7 +24,7 @@ from kaizen.views import session as views
         "kaizen show @2 --spans --files --json",
     ],
 )
-@click.argument("session", metavar="SESSION")
+@click.argument("session", metavar="SESSION", shell_complete=candidates.sessions)
 @click.option("--messages", is_flag=True, help="What was said, with one line per tool call.")
 @click.option("--context", is_flag=True, help="With --messages: also what the host put in, and thinking.")
 @click.option("--events", is_flag=True, help="Every stored fact, with its payload in JSON.")

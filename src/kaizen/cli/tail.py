@@ -9,6 +9,7 @@ from types import FrameType
 import click
 import msgspec
 
+from kaizen.cli import candidates
 from kaizen.cli.command import command
 from kaizen.cli.ink import Ink, duration, fit, one_line, usd
 from kaizen.cli.run import Run
@@ -23,11 +24,11 @@ KINDS = ("message", "tool_call", "tool_result", "error", "cost", "hook", "lifecy
 
 
 @command(schema="tail/1", examples=["kaizen tail", "kaizen tail @last --tool Bash", "kaizen tail --json | jq .text"])
-@click.argument("session", required=False)
+@click.argument("session", required=False, shell_complete=candidates.sessions)
 @click.option("-a", "--all", "is_all", is_flag=True, help="Every session of the machine (the default).")
-@click.option("--agent", help="Only this agent's events.")
+@click.option("--agent", shell_complete=candidates.agents, help="Only this agent's events.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only events of this kind.")
-@click.option("--tool", help="Only calls of this tool.")
+@click.option("--tool", shell_complete=candidates.tools, help="Only calls of this tool.")
 @click.option("-n", "--lines", "count", type=click.IntRange(0, 10_000), help="Events to show first: 10 on a terminal.")
 @click.option("--tz", "tz_name", help="Time zone of the times shown.")
 def tail(run: Run, session: str | None, is_all: bool, agent: str | None, kind: str | None, tool: str | None,

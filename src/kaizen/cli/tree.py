@@ -5,6 +5,7 @@ from datetime import tzinfo
 
 import click
 
+from kaizen.cli import candidates
 from kaizen.cli.command import command
 from kaizen.cli.ink import STATUS_COLORS, Column, Ink, duration, fit, one_line, table, usd
 from kaizen.cli.options import Where, place_options, zone_options
@@ -17,7 +18,7 @@ _FLAG = "◀"
 
 
 @command(schema="sessions tree/1", examples=["kaizen sessions tree @last", "kaizen sessions tree 3f2a9c --depth 2"])
-@click.argument("session", metavar="SESSION")
+@click.argument("session", metavar="SESSION", shell_complete=candidates.sessions)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Not deeper than this; the session is 0.")
 @place_options
 def tree(run: Run, where: Where, session: str, depth: int | None) -> None:
@@ -89,7 +90,7 @@ def _tree_line(node: views.Node, indent: str, ink: Ink, times: int) -> str:
     is_list=True,
     examples=["kaizen sessions trace @last", "kaizen sessions trace @last --format csv"],
 )
-@click.argument("session", metavar="SESSION")
+@click.argument("session", metavar="SESSION", shell_complete=candidates.sessions)
 @zone_options
 @place_options
 def trace(run: Run, where: Where, session: str, tz: tzinfo) -> None:

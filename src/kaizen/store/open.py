@@ -52,6 +52,19 @@ def open_store(home: Path, *, write: bool = False) -> sqlite3.Connection:
         return _open_writer(path)
 
 
+def peek(home: Path, *, timeout_ms: int = 50) -> sqlite3.Connection | None:
+    """The store as it is; None where there is none that this program can read at once. Changes nothing."""
+    path = database_of(home)
+    if not path.exists():
+        return None
+    db = _connect(f"{path.absolute().as_uri()}?mode=ro")
+    db.execute(f"PRAGMA busy_timeout={timeout_ms:d}")
+    if migrate.check(db, path):
+        return db
+    db.close()
+    return None
+
+
 def put_aside(home: Path, now_ms: int) -> None:
     """Move the store and its search index out of the way; nothing is deleted."""
     for name in ("kaizen.db", "search.db"):

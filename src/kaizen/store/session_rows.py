@@ -138,5 +138,20 @@ def starts(
     yield from db.execute(f"SELECT started_at_ms, status, ended_at_ms, agent FROM sessions {where}", args)
 
 
+def beginning(db: Connection, typed: str, limit: int) -> list[tuple[str, str, str | None]]:
+    """(host id, agent, title) of sessions whose id begins so, newest first."""
+    return list(
+        db.execute(
+            """SELECT host_id, agent, title FROM sessions WHERE substr(host_id, 1, ?) = ? AND events > 0
+                ORDER BY started_at_ms DESC, id DESC LIMIT ?""",
+            (len(typed), typed, limit),
+        )
+    )
+
+
+def branches(db: Connection) -> list[str]:
+    return [name for (name,) in db.execute("SELECT DISTINCT branch FROM sessions WHERE branch <> '' ORDER BY 1")]
+
+
 def agents(db: Connection) -> list[str]:
     return [name for (name,) in db.execute("SELECT DISTINCT agent FROM sessions ORDER BY 1")]

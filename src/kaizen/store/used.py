@@ -8,6 +8,10 @@ from kaizen.store.filter import Filter
 from kaizen.store.rows import all_of
 
 
+def tools(db: Connection) -> list[str]:
+    return [name for (name,) in db.execute("SELECT DISTINCT tool FROM tools_used ORDER BY 1")]
+
+
 def span_tools(db: Connection, only: Filter, start_ms: int | None, end_ms: int | None) -> list[tuple[Any, ...]]:
     """(tool, calls, not ok, denied) by number of calls. All time comes from the counts kept by session."""
     if start_ms is None and end_ms is None:
