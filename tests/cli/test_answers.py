@@ -226,3 +226,33 @@ def test_a_session_of_which_only_the_name_is_known_is_not_listed(kaizen: Kaizen,
     assert kaizen("summary", READ, "--json").json["data"]["session_count"] == 4
     assert kaizen("show", "@last", READ, "--json").json["data"]["id"].startswith("dddd")
     assert kaizen("show", "eeee", READ, "--json").json["data"]["id"] == "eeee5555"
+
+
+def test_a_period_beside_the_one_before_it(kaizen: Kaizen) -> None:
+    """The small world ends two days after it began, and now is a day later."""
+    asked = ("cost", READ, "--all", "--by", "agent", "--days", "2", "--utc", "--compare", "previous")
+    data = kaizen(*asked, "--json").json["data"]
+    both = data["compared"]
+    assert both["previous_window"]["end_ms"] == both["current_window"]["start_ms"]
+    assert [(row["key"], row["change"]["cost_usd_e6"]) for row in both["rows"]] == [
+        ("codex", 17_204),
+        ("claude", -14_896),
+    ]
+    assert both["change"]["cost_usd_e6"] == 17_204 - 14_896
+    assert data["total"] == both["current"]
+    text = kaizen(*asked).out
+    assert "Before: since 2026-02-01 02:40 until 2026-02-03 02:40" in text
+    assert "+$0.0172" in text
+    rows = kaizen(*asked, "--format", "csv").out.splitlines()
+    assert len(rows) == 3
+    assert "previous_cost_usd_e6" in rows[0]
+    summary = kaizen("summary", READ, "--all", "--days", "2", "--utc", "--compare", "previous", "--json").json["data"]
+    assert summary["compared"]["change"] == both["change"]
+    assert summary["compared"]["previous_counts"]["root_sessions"] == 1
+    assert kaizen("cost", READ, "--compare", "previous", "--json").error["code"] == "bad_time"
+
+
+def test_a_comparison_of_nothing_with_nothing(kaizen: Kaizen) -> None:
+    found = kaizen("cost", READ, "--since", "2020-01-01", "--until", "2020-02-01", "--compare", "previous")
+    assert found.status == 0
+    assert found.out.startswith("No requests here, and none since 2019-12-01")

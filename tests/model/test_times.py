@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kaizen.errors import BadTime
 from kaizen.model import times
 from kaizen.model.times import (
+    DAY_MS,
     QUARTER_MS,
     Periods,
     Window,
@@ -18,6 +19,7 @@ from kaizen.model.times import (
     offset_runs,
     parse_time,
     parse_window,
+    previous,
 )
 from zones import ZONES
 
@@ -151,3 +153,41 @@ def test_whole_quarters_and_edges_make_up_the_window(start: int, length: int) ->
     assert covered == length
     assert first <= last
     assert all((e.end_ms or 0) - (e.start_ms or 0) < 2 * QUARTER_MS for e in edges)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        ("2026-02-01", "2026-03-01", "2026-01-01"),  # a month has a month before it
+        ("2026-01-01", "2026-04-01", "2025-10-01"),
+        ("2026-03-30", "2026-04-06", "2026-03-23"),  # 167 hours: the clock went forward in between
+        ("2026-10-26", "2026-10-27", "2026-10-25"),  # the day of 25 hours
+        ("2026-02-01T10:00", "2026-02-01T13:30", "2026-02-01T06:30"),
+        ("2026-03-29T12:00", "2026-03-30T12:00", "2026-03-28T12:00"),  # 24 hours, before that 23
+    ],
+)
+def test_the_window_before_is_as_long_by_the_calendar(since: str, until: str, expected: str) -> None:
+    window = parse_window(since, until, 0, BERLIN)
+    found = previous(window, 0, BERLIN)
+    assert found == Window(parse_time(expected, 0, BERLIN), window.start_ms)
+
+
+@given(st.integers(0, 4 * 10**12), st.integers(1, 10**11), st.sampled_from(ZONES))
+def test_the_window_before_touches_this_one(start_ms: int, length: int, zone: str) -> None:
+    """Never empty; as long to the millisecond but for calendar months and changes of the clock."""
+    found = previous(Window(start_ms + 10**11, start_ms + 10**11 + length), 0, ZoneInfo(zone))
+    assert found.end_ms == start_ms + 10**11
+    assert found.start_ms is not None
+    assert found.end_ms - found.start_ms > 0
+    assert abs(found.end_ms - found.start_ms - length) <= 4 * DAY_MS
+
+
+def test_a_window_up_to_now_is_compared_with_the_same_time_before() -> None:
+    now = parse_time("2026-02-10T15:30", 0, UTC)
+    assert previous(parse_window(None, None, now, UTC, days=7), now, UTC) == Window(now - 14 * DAY_MS, now - 7 * DAY_MS)
+
+
+def test_an_hour_that_comes_twice_is_not_a_whole_day() -> None:
+    first, second = (datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=fold) for fold in (0, 1))
+    window = Window(int(first.timestamp() * 1000), int(second.timestamp() * 1000))
+    assert previous(window, 0, BERLIN) == Window(int(first.timestamp() * 1000) - 3_600_000, window.start_ms)

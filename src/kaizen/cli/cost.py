@@ -6,7 +6,7 @@ import click
 
 from kaizen.cli.command import command
 from kaizen.cli.ink import Cell, Column, Ink, bar, count, one_line, percent, plural, short_count, table, usd
-from kaizen.cli.options import When, Where, scope_options, window_options
+from kaizen.cli.options import When, Where, compare_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.model.ids import shorten
 from kaizen.views import cost as views
@@ -20,6 +20,7 @@ from kaizen.views.usage import Usage
         "kaizen cost --since monday",
         "kaizen cost --by model --days 30 --all",
         "kaizen cost --by project --since 2026-02-01 --until 2026-03-01 --format csv",
+        "kaizen cost --by model --days 7 --compare previous",
     ],
 )
 @scope_options
@@ -27,14 +28,25 @@ from kaizen.views.usage import Usage
 @click.option(
     "--by", type=click.Choice(views.GROUPINGS), default="day", show_default=True, help="What a row stands for."
 )
-def cost(run: Run, where: Where, when: When, by: views.By) -> None:
+@compare_option
+def cost(run: Run, where: Where, when: When, by: views.By, compare: str | None) -> None:
     """Tokens and cost by day, model, project, session, and more.
 
     Every request counts once, however many files show it. Costs are exact sums at list prices; what has no known
     price is counted and named, never taken for free.
     """
     tz, window = when.zone(), when.window(run.now_ms)
-    with run.reading(where, window, tz, only_requests=by not in ("session", "branch", "tool")) as (db, scope):
+    is_preview = by not in ("session", "branch", "tool") and compare is None
+    with run.reading(where, window, tz, only_requests=is_preview) as (db, scope):
+        if compare is not None:
+            from kaizen.cli import compared
+
+            both = compared.cost(db, scope, window, by, tz, run.now_ms)
+            run.out.heading(scope, window, tz)
+            run.out.show(
+                both, lambda found, ink: compared.cost_lines(found, ink, tz), compared.flat(both.compared.rows)
+            )
+            return
         found = views.cost(db, scope, window, by, tz)
         run.out.heading(scope, window, tz)
         run.out.show(found, lines, rows=found.rows)

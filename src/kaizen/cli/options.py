@@ -112,6 +112,11 @@ zone_options = _stack(
 )
 
 
+compare_option = click.option(
+    "--compare", type=click.Choice(["previous"]), help="Also show the period before, just as long, and what changed."
+)
+
+
 def limit_option(default: int) -> Callable[[Function], Function]:
     return click.option(
         "--limit",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kaizen.cli.command import command
 from kaizen.cli.ink import Cell, Column, Ink, bar, cells, count, one_line, percent, plural, short_count, table, usd
-from kaizen.cli.options import When, Where, scope_options, window_options
+from kaizen.cli.options import When, Where, compare_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.views import summary as views
 from kaizen.views.usage import Usage
@@ -14,11 +14,17 @@ _STEPS = "▁▂▃▄▅▆▇█"
 
 @command(
     schema="summary/1",
-    examples=["kaizen summary", "kaizen summary --days 30 --all", "kaizen summary --agent codex --json"],
+    examples=[
+        "kaizen summary",
+        "kaizen summary --days 30 --all",
+        "kaizen summary --agent codex --json",
+        "kaizen summary --days 7 --compare previous",
+    ],
 )
 @scope_options
 @window_options
-def summary(run: Run, where: Where, when: When) -> None:
+@compare_option
+def summary(run: Run, where: Where, when: When, compare: str | None) -> None:
     """Sessions, tokens and cost at a glance, by agent and model.
 
     Covers all time unless you say --since, --until or --days.
@@ -26,6 +32,12 @@ def summary(run: Run, where: Where, when: When) -> None:
     tz, window = when.zone(), when.window(run.now_ms)
     with run.reading(where, window, tz) as (db, scope):
         run.out.heading(scope, window, tz)
+        if compare is not None:
+            from kaizen.cli import compared
+
+            both = compared.summary(db, scope, window, tz, run.now_ms)
+            run.out.show(both, lambda found, ink: [*lines(found, ink), *compared.summary_lines(found, ink, tz)])
+            return
         run.out.show(views.summary(db, scope, window, tz, run.now_ms), lines)
 
 

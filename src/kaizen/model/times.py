@@ -76,6 +76,44 @@ def parse_window(since: str | None, until: str | None, now_ms: int, tz: tzinfo, 
     return window
 
 
+def previous(window: Window, now_ms: int, tz: tzinfo) -> Window:
+    """The window just as long that ends where this one begins; one without an end goes up to now.
+
+    Calendar months are preceded by as many calendar months, whole local days by as many local days (also where the
+    clock changes in between), everything else by as many milliseconds. Raises `BadTime` for a window without a start.
+    """
+    start_ms, end_ms = window.start_ms, window.end_ms if window.end_ms is not None else now_ms
+    if start_ms is None or start_ms >= end_ms:
+        error = BadTime("previous")
+        error.args = ("All time has nothing before it." if start_ms is None else "This period has not begun yet.",)
+        error.hint = "Name a period, such as --days 7, or --since 2026-02-01 --until 2026-03-01."
+        raise error
+    first, last = (datetime.fromtimestamp(ts_ms / 1000, tz) for ts_ms in (start_ms, end_ms))
+    before_ms = start_ms - (end_ms - start_ms)
+    if (months := _months(start_ms, end_ms, tz)) is not None:
+        number = first.year * 12 + first.month - 1 - months
+        before_ms = day_start_ms(date(number // 12, number % 12 + 1, 1), tz)
+    elif _is_midnight(start_ms, tz) and _is_midnight(end_ms, tz):
+        days = local_date(end_ms, tz) - local_date(start_ms, tz)
+        before_ms = day_start_ms(local_date(start_ms, tz) - days, tz)
+    elif first.time() == last.time() and first.date() < last.date():
+        then = datetime.combine(first.date() - (last.date() - first.date()), first.time().replace(fold=0), tz)
+        before_ms = _ms(then)
+    return Window(before_ms, start_ms)
+
+
+def _is_midnight(ts_ms: int, tz: tzinfo) -> bool:
+    return day_start_ms(local_date(ts_ms, tz), tz) == ts_ms
+
+
+def _months(start_ms: int, end_ms: int, tz: tzinfo) -> int | None:
+    """How many calendar months this is, when it is whole ones."""
+    first, last = local_date(start_ms, tz), local_date(end_ms, tz)
+    if not (first.day == last.day == 1 and _is_midnight(start_ms, tz) and _is_midnight(end_ms, tz)):
+        return None
+    return (last.year - first.year) * 12 + last.month - first.month
+
+
 def _ago(text: str, now_ms: int, tz: tzinfo) -> int | None:
     if not (match := _AGO.fullmatch(text)):
         return now_ms if text == "now" else None
