@@ -116,6 +116,10 @@ compare_option = click.option(
     "--compare", type=click.Choice(["previous"]), help="Also show the period before, just as long, and what changed."
 )
 
+compat_option = click.option(
+    "--json-compat", is_flag=True, help="JSON as the Rust kaizen 0.1.46 printed it, without an envelope."
+)
+
 
 def limit_option(default: int) -> Callable[[Function], Function]:
     return click.option(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import msgspec
 
 from kaizen.cli.ink import Ink, markdown
-from kaizen.errors import KaizenError
+from kaizen.errors import KaizenError, UsageError
 from kaizen.model.times import Window
 from kaizen.views.usage import Usage
 
@@ -90,6 +90,15 @@ class Output:
             _print(markdown(_columns(flat), [list(row.values()) for row in flat]))
         else:
             _print(text(data, self.ink))
+
+    def bare(self) -> None:
+        """From now on the output is one JSON value without an envelope (`show_bare`): nothing but errors on stderr."""
+        if self.format != "table":
+            raise UsageError("--json-compat is a format of its own.", hint="Leave --json and --format away.")
+        self.format = "bare"
+
+    def show_bare(self, data: object) -> None:
+        write(msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n")
 
     def close(self) -> None:
         """Warnings that no envelope carried."""

@@ -21,7 +21,7 @@ from kaizen.cli.ink import (
     table,
     usd,
 )
-from kaizen.cli.options import When, Where, limit_option, scope_options, window_options
+from kaizen.cli.options import When, Where, compat_option, limit_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.model.ids import shorten
 from kaizen.store import session_rows
@@ -47,13 +47,30 @@ STATUSES = ("running", "waiting", "idle", "done")
 @click.option("--status", type=click.Choice(STATUSES), help="Only sessions in this state.")
 @click.option("--roots", is_flag=True, help="Leave out subagents and forks.")
 @limit_option(50)
-def list_(run: Run, where: Where, when: When, branch: str | None, status: str | None, roots: bool, limit: int) -> None:
+@compat_option
+def list_(
+    run: Run,
+    where: Where,
+    when: When,
+    branch: str | None,
+    status: str | None,
+    roots: bool,
+    limit: int,
+    json_compat: bool,
+) -> None:
     """Sessions, newest first. Subagents are sessions of their own; their line begins with an arrow."""
+    if json_compat:
+        run.out.bare()
     tz, window = when.zone(), when.window(run.now_ms)
     with run.reading(where, window, tz) as (db, scope):
         found = views.sessions(
             db, scope, run.now_ms, window=window, branch=branch, status=status, is_root=roots, limit=limit
         )
+        if json_compat:
+            from kaizen.views.compat import compat_sessions
+
+            run.out.show_bare(compat_sessions(db, scope, found))
+            return
         known = [host_id for _, _, host_id in session_rows.ids(db, Filter())] if run.out.is_text else []
         run.out.heading(scope, window, tz)
         run.out.show(found, lambda rows, ink: lines(rows, ink, known, limit))

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+import click
+
 from kaizen.cli.command import command
 from kaizen.cli.ink import Cell, Column, Ink, bar, cells, count, one_line, percent, plural, short_count, table, usd
-from kaizen.cli.options import When, Where, compare_option, scope_options, window_options
+from kaizen.cli.options import When, Where, compare_option, compat_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.views import summary as views
 from kaizen.views.usage import Usage
@@ -24,11 +26,16 @@ _STEPS = "▁▂▃▄▅▆▇█"
 @scope_options
 @window_options
 @compare_option
-def summary(run: Run, where: Where, when: When, compare: str | None) -> None:
+@compat_option
+def summary(run: Run, where: Where, when: When, compare: str | None, json_compat: bool) -> None:
     """Sessions, tokens and cost at a glance, by agent and model.
 
     Covers all time unless you say --since, --until or --days.
     """
+    if json_compat:
+        run.out.bare()
+        if compare is not None:
+            raise click.UsageError("--json-compat has no --compare.")
     tz, window = when.zone(), when.window(run.now_ms)
     with run.reading(where, window, tz) as (db, scope):
         run.out.heading(scope, window, tz)
@@ -38,7 +45,13 @@ def summary(run: Run, where: Where, when: When, compare: str | None) -> None:
             both = compared.summary(db, scope, window, tz, run.now_ms)
             run.out.show(both, lambda found, ink: [*lines(found, ink), *compared.summary_lines(found, ink, tz)])
             return
-        run.out.show(views.summary(db, scope, window, tz, run.now_ms), lines)
+        found = views.summary(db, scope, window, tz, run.now_ms)
+        if json_compat:
+            from kaizen.views.compat import compat_summary
+
+            run.out.show_bare(compat_summary(db, scope, found, run.now_ms))
+            return
+        run.out.show(found, lines)
 
 
 def lines(found: views.Summary, ink: Ink) -> Iterator[str]:
