@@ -266,3 +266,23 @@ def test_any_text_finds_something_or_is_a_bad_query(text: str, home: Path, db: C
     for literal in (False, True):
         with contextlib.suppress(BadQuery):
             run(db, home, text, is_literal=literal)
+
+
+def test_all_hits_are_shown_without_all_their_texts_in_memory(tmp_path: Path) -> None:
+    """400 events of 60 kB: 24 MB of text, several times that where it is folded and marked."""
+    import tracemalloc
+
+    seed = Seed(tmp_path)
+    session = seed.session("aaaa")
+    for number in range(400):
+        seed.event(session, "message", T0 + number, role="assistant", body={"text": f"needle {'lorem ipsum ' * 5_000}"})
+    seed.db.execute("UPDATE clock SET rev = 1, next_event_id = 1000")
+    seed.done().close()
+    index.catch_up(tmp_path)
+    with closing(open_store(tmp_path)) as db:
+        tracemalloc.start()
+        found = run(db, tmp_path, "needle")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert len(found.hits) == 400
+    assert peak < 20_000_000

@@ -1,6 +1,6 @@
 """`kaizen search QUERY...` and `kaizen search reindex`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -10,11 +10,11 @@ from kaizen.cli.ink import AGENT_COLORS, Ink, ago, duration, one_line, plural, s
 from kaizen.cli.options import When, Where, limit_option, scope_options, window_options
 from kaizen.cli.run import Run
 from kaizen.errors import KaizenError, SearchUnavailable
-from kaizen.model.ids import shorten
 from kaizen.query.parse import KINDS
-from kaizen.store import session_rows
-from kaizen.store.filter import Filter
 from kaizen.views import search as views
+from kaizen.views.search_hits import Group, Hit
+from kaizen.views.search_order import Sort
+from kaizen.views.sessions import short_ids
 
 # How long a search may first index what is new.
 BUDGET_S = 0.2
@@ -75,7 +75,7 @@ def _search(
     query: Sequence[str],
     kind: str | None,
     events: bool,
-    sort: views.Sort,
+    sort: Sort,
     literal: bool,
     after: str | None,
     limit: int,
@@ -110,9 +110,9 @@ def _search(
         )
         if found.behind:
             run.out.warn(f"The index is {plural(found.behind, 'event')} behind: kaizen load, or search again.")
-        known = [host_id for _, _, host_id in session_rows.ids(db, Filter())] if run.out.is_text else []
+        short = short_ids(db, sorted({hit.session_id for hit in found.hits})) if run.out.ink.width else {}
         run.out.heading(scope, window, tz)
-        run.out.show(found, lambda data, ink: lines(data, ink, known), found.hits)
+        run.out.show(found, lambda data, ink: lines(data, ink, short), found.hits)
 
 
 def catch_up(run: Run) -> None:
@@ -127,28 +127,26 @@ def catch_up(run: Run) -> None:
         run.out.warn(f"New events could not be indexed: {error}")
 
 
-def lines(found: views.SearchResult, ink: Ink, known: list[str]) -> Iterator[str]:
+def lines(found: views.SearchResult, ink: Ink, short: Mapping[str, str]) -> Iterator[str]:
     if not found.hits:
         yield "Nothing found. Look further with --all, or with fewer words."
         return
     if not found.groups:
-        short = shorten(sorted({hit.session_id for hit in found.hits}), known)
         for hit in found.hits:
-            name = short[hit.session_id] if ink.width else hit.session_id
+            name = short.get(hit.session_id, hit.session_id)
             yield f"{ink.paint(name, 'cyan')}  {ago(hit.ts_ms, ink.now_ms)}  {_hit(hit, ink)}"
     else:
-        short = shorten([one.session_id for one in found.groups], known)
         for index, one in enumerate(found.groups):
             if index:
                 yield ""
-            yield from _group(one, short[one.session_id] if ink.width else one.session_id, ink)
+            yield from _group(one, short.get(one.session_id, one.session_id), ink)
     yield ""
     number = f"{'at least ' if found.is_partial else ''}{plural(found.total_at_least, 'match', 'matches')}"
     more = "; more with --limit N" if found.next else ""
     yield ink.dim(f"{number} in {found.took_ms} ms{more}")
 
 
-def _group(one: views.Group, name: str, ink: Ink) -> Iterator[str]:
+def _group(one: Group, name: str, ink: Ink) -> Iterator[str]:
     parts = [
         ink.paint(name, "cyan"),
         ago(one.started_at_ms, ink.now_ms),
@@ -162,13 +160,13 @@ def _group(one: views.Group, name: str, ink: Ink) -> Iterator[str]:
         yield ink.dim(f"  and {one.matches - len(one.hits)} more")
 
 
-def _hit(hit: views.Hit, ink: Ink) -> str:
+def _hit(hit: Hit, ink: Ink) -> str:
     what = hit.role or hit.kind
     label = one_line(f"{what} {hit.tool}" if hit.tool else what)
     return f"{ink.dim(f'#{hit.seq} {label}')}  {_painted(hit, ink)}"
 
 
-def _painted(hit: views.Hit, ink: Ink) -> str:
+def _painted(hit: Hit, ink: Ink) -> str:
     out, at = [], 0
     for start, end in hit.ranges:
         out += [hit.snippet[at:start], ink.paint(hit.snippet[start:end], "bold", "yellow")]

@@ -1,6 +1,6 @@
 """`kaizen sessions`: list, and one session's show, tree, trace; search."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -23,9 +23,6 @@ from kaizen.cli.ink import (
 )
 from kaizen.cli.options import When, Where, compat_option, limit_option, scope_options, window_options
 from kaizen.cli.run import Run
-from kaizen.model.ids import shorten
-from kaizen.store import session_rows
-from kaizen.store.filter import Filter
 from kaizen.views import sessions as views
 
 STATUSES = ("running", "waiting", "idle", "done")
@@ -71,16 +68,15 @@ def list_(
 
             run.out.show_bare(compat_sessions(db, scope, found))
             return
-        known = [host_id for _, _, host_id in session_rows.ids(db, Filter())] if run.out.is_text else []
+        short = views.short_ids(db, [one.id for one in found]) if run.out.ink.width else {}
         run.out.heading(scope, window, tz)
-        run.out.show(found, lambda rows, ink: lines(rows, ink, known, limit))
+        run.out.show(found, lambda rows, ink: lines(rows, ink, short, limit))
 
 
-def lines(found: list[views.SessionLine], ink: Ink, known: list[str], limit: int) -> Iterator[str]:
+def lines(found: list[views.SessionLine], ink: Ink, short: Mapping[str, str], limit: int) -> Iterator[str]:
     if not found:
         yield "No sessions here. Look further with --all, or see what was found: kaizen doctor"
         return
-    short = shorten([one.id for one in found], known)
     columns = [
         Column("Session", style="cyan"),
         Column("Started"),
@@ -92,7 +88,7 @@ def lines(found: list[views.SessionLine], ink: Ink, known: list[str], limit: int
         Column("Errors", right=True),
         Column("Title", flexible=True, least=24),
     ]
-    yield from table(columns, [_row(one, ink, short[one.id] if ink.width else one.id) for one in found], ink)
+    yield from table(columns, [_row(one, ink, short.get(one.id, one.id)) for one in found], ink)
     if limit and len(found) == limit:
         yield ink.dim(f"The newest {limit}; all of them: --limit 0")
 

@@ -1,6 +1,6 @@
 """Reading `sessions` for the views: one, a page, their ids, counts of many."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import Any, Literal
 
@@ -147,6 +147,17 @@ def beginning(db: Connection, typed: str, limit: int) -> list[tuple[str, str, st
             (len(typed), typed, limit),
         )
     )
+
+
+def neighbours(db: Connection, host_ids: Sequence[str]) -> list[str]:
+    """The ids right before and behind each of these in the alphabet: they decide how short it can be shown."""
+    found = db.execute(
+        """SELECT (SELECT max(host_id) FROM sessions WHERE agent = a.agent AND host_id < wanted.value),
+                  (SELECT min(host_id) FROM sessions WHERE agent = a.agent AND host_id > wanted.value)
+             FROM json_each(?) AS wanted CROSS JOIN (SELECT DISTINCT agent FROM sessions) AS a""",
+        (msgspec.json.encode(host_ids).decode(),),
+    )
+    return sorted({host_id for pair in found for host_id in pair if host_id is not None})
 
 
 def branches(db: Connection) -> list[str]:

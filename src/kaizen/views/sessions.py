@@ -1,10 +1,12 @@
 """Sessions, newest first, one line's worth each."""
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 import msgspec
 
 from kaizen.derive.status import status_at
+from kaizen.model.ids import shorten
 from kaizen.model.times import ALL_TIME, Window
 from kaizen.store import rollups, session_rows
 from kaizen.store.session_rows import SessionRow
@@ -58,6 +60,11 @@ def sessions(
     if status is not None:
         found = [one for one in found if shown_status(one, now_ms) == status][: limit or None]
     return lines(db, found, now_ms)
+
+
+def short_ids(db: Connection, shown: Sequence[str]) -> dict[str, str]:
+    """How short each id can be shown and still be told from every other session's."""
+    return shorten(shown, [*shown, *session_rows.neighbours(db, shown)])
 
 
 def lines(db: Connection, found: list[SessionRow], now_ms: int) -> list[SessionLine]:
