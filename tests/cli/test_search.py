@@ -85,3 +85,15 @@ def test_reindex_and_the_word_reindex(kaizen: Kaizen) -> None:
 
 def test_sessions_search_is_the_same(kaizen: Kaizen) -> None:
     assert kaizen("sessions", "search", READ, "login", "--json").json["data"]["hits"]
+
+
+def test_parts_of_words_are_a_setting_that_reindex_applies(kaizen: Kaizen, home: Path) -> None:
+    missing = kaizen("search", READ, "~ogin", "--json")
+    assert (missing.status, missing.error["code"]) == (1, "search_unavailable")
+    assert "substring = true" in missing.error["hint"]
+    (home / "config.toml").write_text("[search]\nsubstring = true\n")
+    assert kaizen("search", READ, "~ogin", "--json").status == 1
+    assert kaizen("search", "reindex").status == 0
+    found = kaizen("search", READ, "~ogin", "--events", "--json").json["data"]["hits"]
+    assert {hit["snippet"][a:b] for hit in found for a, b in hit["ranges"]} == {"ogin"}
+    assert len(found) == 3

@@ -22,8 +22,8 @@ from typing import Any, Self
 import msgspec
 
 from kaizen.derive.text import searchable
-from kaizen.query.words import columns
-from kaizen.store import search
+from kaizen.query.words import columns, composed
+from kaizen.store import grams, search
 from kaizen.store.open import database_of, open_store, readable_errors
 from kaizen.store.search import ID_BITS, Position, Row, Waiting
 
@@ -49,12 +49,17 @@ class Reindexed(msgspec.Struct):
     index_bytes: int
 
 
-def catch_up(home: Path, *, budget_s: float | None = None, exclude: Sequence[str] = (), wait_s: float = 5.0) -> Behind:
-    """Index what is new, for at most `budget_s` seconds. Raises `SearchUnavailable` or `StoreError`."""
+def catch_up(home: Path, *, budget_s: float | None = None, exclude: Sequence[str] = (), wait_s: float = 5.0,
+             substring: bool = False) -> Behind:
+    """Index what is new, for at most `budget_s` seconds. `substring`: a new index also gets parts of words.
+
+    Raises `SearchUnavailable` or `StoreError`.
+    """
     if not database_of(home).exists():
         return Behind()
     deadline = None if budget_s is None else time.monotonic() + budget_s
-    with readable_errors(search.path_of(home)), _Catcher(home, exclude, wait_s if budget_s is None else 0.0) as catcher:
+    wait_s = wait_s if budget_s is None else 0.0
+    with readable_errors(search.path_of(home)), _Catcher(home, exclude, wait_s, substring) as catcher:
         try:
             while not catcher.step(deadline):
                 if deadline is not None and time.monotonic() >= deadline:
@@ -66,8 +71,11 @@ def catch_up(home: Path, *, budget_s: float | None = None, exclude: Sequence[str
         return Behind(catcher.behind())
 
 
-def reindex(home: Path, *, exclude: Sequence[str] = (), progress: Progress | None = None) -> Reindexed:
-    """Index everything again, in one transaction: readers keep what there was until it is done, and a crash leaves it.
+def reindex(home: Path, *, exclude: Sequence[str] = (), progress: Progress | None = None, substring: bool = False
+            ) -> Reindexed:
+    """Index everything again, parts of words if `substring`.
+
+    In one transaction: readers keep what there was until it is done, and a crash leaves it.
 
     Not a new file renamed over the old one: SQLite's write-ahead log belongs to the name, so whoever has the old file
     open would read the new one's log.
@@ -77,21 +85,21 @@ def reindex(home: Path, *, exclude: Sequence[str] = (), progress: Progress | Non
         return Reindexed(0, 0.0, 0)
     with readable_errors(search.path_of(home)):
         try:
-            events = _rebuild(home, exclude, progress)
+            events = _rebuild(home, exclude, progress, substring)
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
             search.remove(home)
-            events = _rebuild(home, exclude, progress)
+            events = _rebuild(home, exclude, progress, substring)
         size = search.path_of(home).stat().st_size
     return Reindexed(events, round(time.monotonic() - began, 3), size)
 
 
-def _rebuild(home: Path, exclude: Sequence[str], progress: Progress | None) -> int:
-    with _Catcher(home, exclude, 60.0) as catcher:
+def _rebuild(home: Path, exclude: Sequence[str], progress: Progress | None, substring: bool) -> int:
+    with _Catcher(home, exclude, 60.0, substring) as catcher:
         total = catcher.total()
         with search.writing(catcher.index):
-            search.clear(catcher.index)
+            catcher.clear()
             at, is_done = Position(), False
             while not is_done:
                 at, is_done = catcher.fill(at, None)
@@ -103,14 +111,15 @@ def _rebuild(home: Path, exclude: Sequence[str], progress: Progress | None) -> i
 
 
 @contextlib.contextmanager
-def indexing(home: Path, *, exclude: Sequence[str] = ()) -> Iterator[None]:
+def indexing(home: Path, *, exclude: Sequence[str] = (), substring: bool = False) -> Iterator[None]:
     """Indexes in a process of its own what the `with` block writes to the store, and the rest when the block ends.
 
     It tells nobody how it went: `catch_up` afterwards does what is missing, and says why it cannot. After an exception
     in the block the rest is left to the next `catch_up`.
     """
-    process = subprocess.Popen([sys.executable, "-m", "kaizen.capture.index", str(home), *exclude],
-                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = str(home), "substring" if substring else "words", *exclude
+    process = subprocess.Popen([sys.executable, "-m", "kaizen.capture.index", *arguments], stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert process.stdin is not None
     try:
         yield
@@ -122,7 +131,7 @@ def indexing(home: Path, *, exclude: Sequence[str] = ()) -> Iterator[None]:
         process.wait()
 
 
-def main(home: Path, exclude: Sequence[str]) -> None:
+def main(home: Path, exclude: Sequence[str], *, substring: bool) -> None:
     """Index until stdin ends and nothing is left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     over = threading.Event()
@@ -137,7 +146,7 @@ def main(home: Path, exclude: Sequence[str]) -> None:
             return
     while True:
         is_last = over.is_set()
-        behind = catch_up(home, exclude=exclude)
+        behind = catch_up(home, exclude=exclude, substring=substring)
         if behind.is_busy or (is_last and not behind.events):
             return  # somebody else is indexing: they go on to the end
         over.wait(_IDLE_S)
@@ -146,8 +155,8 @@ def main(home: Path, exclude: Sequence[str]) -> None:
 class _Catcher:
     """The store to read from and the index to write to."""
 
-    def __init__(self, home: Path, exclude: Sequence[str], wait_s: float) -> None:
-        self._home, self._exclude, self._wait_s = home, exclude, wait_s
+    def __init__(self, home: Path, exclude: Sequence[str], wait_s: float, substring: bool) -> None:
+        self._home, self._exclude, self._wait_s, self._substring = home, exclude, wait_s, substring
         self.events = self.left = 0
 
     def __enter__(self) -> Self:
@@ -169,6 +178,10 @@ class _Catcher:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def clear(self) -> None:
+        search.clear(self.index)
+        grams.make(self.index, is_wanted=self._substring)
+
     def behind(self) -> int:
         at = search.position(self.index, self.identity)
         return search.count_waiting(self.store, at) if search.is_behind(self.store, at) else 0
@@ -185,7 +198,7 @@ class _Catcher:
             if at.rev > search.last_rev(self.store):
                 at = Position()  # the store is younger than its index
             if at == Position():
-                search.clear(self.index)
+                self.clear()
             self.left = search.count_waiting(self.store, at)
             at, is_done = self.fill(at, deadline)
             search.put_position(self.index, at, self.identity)
@@ -194,6 +207,7 @@ class _Catcher:
     def fill(self, at: Position, deadline: float | None) -> tuple[Position, bool]:
         """Index what comes after `at`, some `COMMIT_CHARS` of text. The new position, and whether that is all."""
         without = search.excluded_sessions(self.store, self._exclude) if self._exclude else frozenset[int]()
+        self._has_grams = grams.is_there(self.index)
         chars = 0
         while chars < COMMIT_CHARS:
             rev = search.last_rev(self.store)  # before the rows: whatever is written in between has a greater one
@@ -223,7 +237,11 @@ class _Catcher:
     def _row(self, event: Waiting, *, is_new: bool) -> Row:
         payload = _decode(event.body)
         found = searchable(event.kind, event.role, event.tool, payload)
-        return (event.id if is_new else event.id | event.rev << ID_BITS, *columns(event.kind, found))
+        rowid = event.id if is_new else event.id | event.rev << ID_BITS
+        if self._has_grams:
+            prompt, text, _, path = found
+            grams.insert(self.index, rowid, composed(prompt or text), composed(path))
+        return (rowid, *columns(event.kind, found))
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
@@ -235,4 +253,4 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), sys.argv[3:], substring=sys.argv[2] == "substring")

@@ -39,7 +39,8 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
         with contextlib.closing(open_store(home, write=True)) as db:
             news = look(db, env, config)
             done, is_large = LoadReport(roots=news.roots), news.plan.new_bytes > PARALLEL_ABOVE
-            with indexing(home, exclude=config.search.exclude) if index and is_large else contextlib.nullcontext():
+            beside = indexing(home, exclude=config.search.exclude, substring=config.search.substring)
+            with beside if index and is_large else contextlib.nullcontext():
                 take(db, news, _ingest(db, config, enqueue), done, progress)
             if index:
                 _index_rest(home, config, done)
@@ -69,6 +70,6 @@ def _ingest(db: sqlite3.Connection, config: Config, enqueue: Enqueue | None) -> 
 def _index_rest(home: Path, config: Config, report: LoadReport) -> None:
     """A store without its index is worth having: what is wrong with the index is one error among those of files."""
     try:
-        catch_up(home, exclude=config.search.exclude)
+        catch_up(home, exclude=config.search.exclude, substring=config.search.substring)
     except KaizenError as error:
         report.errors.append(FileError(str(home / "search.db"), None, str(error)))

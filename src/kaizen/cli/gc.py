@@ -79,7 +79,8 @@ def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
                 retention.delete_derived(db, before_ms)
         retention.shrink(db)
     with contextlib.suppress(SearchUnavailable):
-        reindex(run.home, exclude=run.config.search.exclude)  # its words are text, too
+        wanted = run.config.search
+        reindex(run.home, exclude=wanted.exclude, substring=wanted.substring)  # its words are text, too
 
 
 def _planned(plan: retention.Plan, ink: Ink, *, is_done: bool = False) -> Iterator[str]:

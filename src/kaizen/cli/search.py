@@ -36,7 +36,8 @@ def reindex(run: Run) -> None:
     """Build the search index again from the store. Searching goes on meanwhile."""
     from kaizen.capture import index
 
-    done = index.reindex(run.home, exclude=run.config.search.exclude)
+    wanted = run.config.search
+    done = index.reindex(run.home, exclude=wanted.exclude, substring=wanted.substring)
     run.out.show(
         done,
         lambda data, _: [
@@ -83,8 +84,9 @@ def _search(
     """Find words in everything your agents said and did: prompts, answers, tool calls, results, errors, paths.
 
     All words must occur in one event. Also: "a phrase", deplo*, a OR b, -without, (brackets), near(a b, 5),
-    in:prompt|answer|tool|result|error|path, agent: tool: kind: model: session:. An option among the words needs `--`
-    before it. `kaizen search reindex` rebuilds the index.
+    in:prompt|answer|tool|result|error|path, agent: tool: kind: model: session:, and ~part of a word where the setting
+    `[search] substring` is on. An option among the words needs `--` before it. `kaizen search reindex` rebuilds the
+    index.
     """
     from kaizen.query.parse import parse
 
@@ -120,7 +122,8 @@ def catch_up(run: Run) -> None:
     from kaizen.capture import index
 
     try:
-        index.catch_up(run.home, budget_s=BUDGET_S, exclude=run.config.search.exclude)
+        wanted = run.config.search
+        index.catch_up(run.home, budget_s=BUDGET_S, exclude=wanted.exclude, substring=wanted.substring)
     except SearchUnavailable:
         raise
     except (KaizenError, OSError) as error:

@@ -19,6 +19,8 @@ class Sources(msgspec.Struct, frozen=True):
 class Search(msgspec.Struct, frozen=True):
     exclude: list[str] = []
     """Workspaces (path globs) whose text is not indexed. Their numbers are counted all the same."""
+    substring: bool = False
+    """Also index parts of words, for `~part` in a search. Several times the size; build it: kaizen search reindex."""
 
 
 class Sync(msgspec.Struct, frozen=True):

@@ -1,20 +1,24 @@
 """A tree of the search language -> an FTS5 expression and conditions on `events AS e`, `sessions AS s`.
 
-Words that hold for the whole query become one FTS5 expression, which ranks. Everything else is SQL: fields and places,
-and alternatives that mix words with fields, whose words are looked up in a subquery. Every term is quoted here, so
-FTS5 parses nothing a person typed.
+Words that hold for the whole query become one FTS5 expression, which ranks; without any, substrings do. Everything else
+is SQL: fields and places, and alternatives that mix words with fields, whose words are looked up in a subquery. Every
+term is quoted here, so FTS5 parses nothing a person typed.
 """
 
+from collections.abc import Iterator
+from typing import Literal as OneOf
 from typing import NamedTuple
 
 import msgspec
 
-from kaizen.errors import BadQuery
-from kaizen.query.parse import And, Field, In, Literal, Near, Node, Not, Or, Words
+from kaizen.errors import BadQuery, SearchUnavailable
+from kaizen.query.parse import MIN_SUBSTRING, And, Field, In, Literal, Near, Node, Not, Or, Substring, Words
 from kaizen.query.words import prepared
 
 # Event ids in the rowids of the index: see store/search.py.
-MATCHING = "e.id IN (SELECT rowid & 1099511627775 FROM found.words WHERE words MATCH ?)"
+_MATCHING = "e.id IN (SELECT rowid & 1099511627775 FROM found.{0} WHERE {0} MATCH ?)"
+MATCHING, CONTAINING = _MATCHING.format("words"), _MATCHING.format("grams")
+_WORDS, _GRAMS = (Words, Near), (Substring,)
 _COLUMN = {"prompt": "prompt", "path": "path"}
 _PLACE_SQL = {
     "prompt": "e.role = 'prompt'",
@@ -31,35 +35,93 @@ class Sql(NamedTuple):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """`match` ranks and selects, None: nothing to rank by. `literals` are (text, is it wanted)."""
+    """`match` ranks and selects in `table`, None: nothing to rank by. `literals` are (text, is it wanted), `substrings`
+    what is to be shown as found."""
 
     match: str | None
     where: tuple[Sql, ...] = ()
     literals: tuple[tuple[str, bool], ...] = ()
+    table: OneOf["words", "grams"] = "words"
+    substrings: tuple[str, ...] = ()
 
 
-def build(tree: Node) -> Query:
-    """Raises `BadQuery` for what cannot be looked for."""
+def build(tree: Node, *, has_grams: bool = False) -> Query:
+    """`has_grams`: the index knows parts of words. Raises `BadQuery` for what cannot be looked for, and
+    `SearchUnavailable` for a substring without them."""
+    tree = _with_grams(tree) if has_grams else tree
+    if not has_grams and _has_substring(tree):
+        raise SearchUnavailable(
+            "The index does not know parts of words (~).",
+            hint="Set substring = true under [search] in the settings, then build it: kaizen search reindex",
+        )
     items = _flat(tree)
     places = [item.place for item in items if isinstance(item, In)]
     columns = [place for place in places if place in _COLUMN]
     literals = [(one.text, wanted) for item in items for one, wanted in _literal(item)]
     rest = [item for item in items if not isinstance(item, In) and not list(_literal(item))]
-    wanted = [item for item in rest if _is_wordy(item)]
-    unwanted = [item.item for item in rest if isinstance(item, Not) and _is_wordy(item.item)]
-    others = [item for item in rest if item not in wanted and not (isinstance(item, Not) and item.item in unwanted)]
+    wanted = [item for item in rest if _is_made_of(item, _WORDS)]
+    parts = [item for item in rest if _is_made_of(item, _GRAMS)]
+    unwanted = [item.item for item in rest if isinstance(item, Not) and _is_made_of(item.item, _WORDS)]
+    others = [
+        item
+        for item in rest
+        if item not in wanted and item not in parts and not (isinstance(item, Not) and item.item in unwanted)
+    ]
     where = [Sql(_PLACE_SQL[place]) for place in places if place in _PLACE_SQL]
     where += [_sql(item) for item in others]
-    match = None
+    match, table = None, "words"
+    # `grams` has no column of its own for prompts: the condition of the place says it all.
+    contained = _within([one for one in columns if one == "path"], " AND ".join(map(_fts, parts))) if parts else None
     if wanted:
         match = _within(columns, " AND ".join(_fts(item) for item in wanted))
         if unwanted:
             match = f"({match}) NOT ({' OR '.join(_fts(item) for item in unwanted)})"
+        where += [Sql(CONTAINING, (contained,))] if contained else []
+    elif contained:
+        match, table = contained, "grams"
+        where += [Sql(f"NOT {MATCHING}", (_fts(item),)) for item in unwanted]
     elif "path" in columns:
         raise BadQuery("in:path needs a word to look for in paths.", hint="For example: kaizen search 'in:path login'")
     else:
         where += [Sql(f"NOT {MATCHING}", (_fts(item),)) for item in unwanted]
-    return Query(match, tuple(where), tuple(literals))
+    return Query(match, tuple(where), tuple(literals), table, tuple(_substrings(tree)))  # type: ignore[arg-type]
+
+
+def _with_grams(node: Node) -> Node:
+    """Signs without any letter are found by an index of all characters like anything else."""
+    match node:
+        case Literal(text, at) if len(text) >= MIN_SUBSTRING:
+            return Substring(text, at)
+        case Not(item):
+            return Not(_with_grams(item))
+        case And(items):
+            return And(tuple(map(_with_grams, items)))
+        case Or(items):
+            return Or(tuple(map(_with_grams, items)))
+        case _:
+            return node
+
+
+def _has_substring(node: Node) -> bool:
+    match node:
+        case Not(item):
+            return _has_substring(item)
+        case And(items) | Or(items):
+            return any(map(_has_substring, items))
+        case _:
+            return isinstance(node, Substring)
+
+
+def _substrings(node: Node) -> Iterator[str]:
+    """Of the whole tree, but for what is excluded."""
+    match node:
+        case Substring(text):
+            yield text
+        case And(items) | Or(items):
+            for item in items:
+                yield from _substrings(item)
+        case _:
+            return
 
 
 def _flat(tree: Node) -> list[Node]:
@@ -75,18 +137,16 @@ def _literal(item: Node) -> list[tuple[Literal, bool]]:
     return []
 
 
-def _is_wordy(node: Node) -> bool:
-    """Whether FTS5 can answer it alone."""
+def _is_made_of(node: Node, leaves: tuple[type[Node], ...]) -> bool:
+    """Whether FTS5 can answer it alone, from one table."""
     match node:
-        case Words() | Near():
-            return True
         case Or(items):
-            return all(_is_wordy(item) for item in items)
+            return all(_is_made_of(item, leaves) for item in items)
         case And(items):
             wanted = [item for item in items if not isinstance(item, Not)]
-            return bool(wanted) and all(_is_wordy(i.item if isinstance(i, Not) else i) for i in items)
+            return bool(wanted) and all(_is_made_of(i.item if isinstance(i, Not) else i, leaves) for i in items)
         case _:
-            return False
+            return isinstance(node, leaves)
 
 
 def _fts(node: Node) -> str:
@@ -94,6 +154,8 @@ def _fts(node: Node) -> str:
         case Words(text, is_prefix):
             spelled = [_quoted(one, is_prefix) for one in _spellings(text)]
             return spelled[0] if len(spelled) == 1 else f"({' OR '.join(spelled)})"
+        case Substring(text):
+            return '"' + text.replace('"', '""') + '"'
         case Near(parts, distance):
             return f"NEAR({' '.join(_quoted(part.text, part.is_prefix) for part in parts)}, {distance})"
         case Or(items):
@@ -127,8 +189,9 @@ def _spellings(text: str) -> list[str]:
 
 def _sql(node: Node) -> Sql:
     """A condition that FTS5 cannot express."""
-    if _is_wordy(node):
-        return Sql(MATCHING, (_fts(node),))
+    for leaves, matching in ((_WORDS, MATCHING), (_GRAMS, CONTAINING)):
+        if _is_made_of(node, leaves):
+            return Sql(matching, (_fts(node),))
     match node:
         case Not(item):
             inner = _sql(item)

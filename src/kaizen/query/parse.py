@@ -5,6 +5,7 @@
     deplo*                words that begin so                      (a OR b) c          brackets
     near(login test, 5)   at most 5 words between them
     in:prompt             only there: prompt answer tool result error path
+    ~ogin  ~"o (b"        exactly these characters, also within a word: three or more
     agent: tool: kind: model: session:      only events of these; `*` stands for anything in tool and model
 
 Whatever is not one of these is text: `std::vector`, `foo.bar()`, `https://x`, `--flag`, an apostrophe.
@@ -15,9 +16,10 @@ from typing import NoReturn
 import msgspec
 
 from kaizen.errors import BadQuery
-from kaizen.query.words import has_words
+from kaizen.query.words import composed, has_words, is_unspaced
 
 MAX_CHARS, MAX_TERMS, MAX_DEPTH = 10_000, 64, 32
+MIN_SUBSTRING = 3
 PLACES = ("prompt", "answer", "tool", "result", "error", "path")
 FIELDS = ("agent", "kind", "model", "session", "tool")
 KINDS = ("message", "tool_call", "tool_result", "error", "hook", "lifecycle")
@@ -33,6 +35,13 @@ class Words(msgspec.Struct, frozen=True, tag=True):
 
 class Literal(msgspec.Struct, frozen=True, tag=True):
     """Signs without any letter or digit, such as `->`: no index knows them, they are looked for in the text itself."""
+
+    text: str
+    at: int
+
+
+class Substring(msgspec.Struct, frozen=True, tag=True):
+    """These characters in this order, anywhere, in any case. At least `MIN_SUBSTRING` of them."""
 
     text: str
     at: int
@@ -65,7 +74,7 @@ class Or(msgspec.Struct, frozen=True, tag=True):
     items: tuple["Node", ...]
 
 
-Node = Words | Literal | Near | Field | In | Not | And | Or
+Node = Words | Literal | Substring | Near | Field | In | Not | And | Or
 
 
 def parse(typed: str, *, is_literal: bool = False) -> Node:
@@ -139,7 +148,12 @@ class _Parser:
     def _is_minus(self) -> bool:
         """`-word`, but not `--flag`, `->` or a dash by itself."""
         after = self._text[self._at + 1 : self._at + 2]
-        return self._peek() == "-" and (after.isalnum() or after in ('"', "(", "_")) and after != ""
+        return self._peek() == "-" and (after.isalnum() or after in ('"', "(", "_", "~")) and after != ""
+
+    def _is_tilde(self) -> bool:
+        """`~part` and `~"a part"`, but not `~/folder`, `~=` or a tilde by itself."""
+        after = self._text[self._at + 1 : self._at + 2]
+        return self._peek() == "~" and (after.isalnum() or after in ('"', "_")) and after != ""
 
     def _atom(self) -> Node:
         at, char = self._at, self._peek()
@@ -149,6 +163,8 @@ class _Parser:
             return self._near()
         if char == '"':
             return self._term(self._quoted(), at)
+        if self._is_tilde():
+            return self._substring()
         word = self._word()
         name, colon, value = word.partition(":")
         if colon and name.lower() in (*FIELDS, "in"):
@@ -208,9 +224,7 @@ class _Parser:
         return Near(tuple(parts), distance)
 
     def _term(self, text: str, at: int) -> Words | Literal:
-        self._terms += 1
-        if self._terms > MAX_TERMS:
-            self._fail(f"Too many words: at most {MAX_TERMS}; a phrase in quotes counts as one.", at)
+        self._count(at)
         is_prefix = text.endswith("*") or self._text[self._at : self._at + 1] == "*" != self._text[at : at + 1]
         if is_prefix and not text.endswith("*"):
             self._at += 1
@@ -219,6 +233,22 @@ class _Parser:
         if not text.strip():
             self._fail("These quotes are empty.", at)
         return Literal(text.strip(), at)
+
+    def _count(self, at: int) -> None:
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            self._fail(f"Too many words: at most {MAX_TERMS}; a phrase in quotes counts as one.", at)
+
+    def _substring(self) -> Words | Substring:
+        at = self._at
+        self._at += 1
+        text = composed(self._quoted() if self._peek() == '"' else self._word())
+        self._count(at)
+        if is_unspaced(text) and len(text) < MIN_SUBSTRING:
+            return Words(text)  # every letter of these scripts is in the index as it is
+        if len(text.strip()) < MIN_SUBSTRING:
+            self._fail(f"~ needs {MIN_SUBSTRING} characters or more behind it.", at)
+        return Substring(text, at)
 
     def _quoted(self) -> str:
         end = self._text.find('"', self._at + 1)

@@ -1,7 +1,7 @@
 """The part of a text that shows why it was found."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kaizen.query.words import INVISIBLE
 
@@ -22,12 +22,14 @@ def unmarked(text: str) -> str:
     return text.replace(OPEN, " ").replace(CLOSE, " ") if OPEN in text or CLOSE in text else text
 
 
-def mark(text: str, literals: list[str]) -> str:
-    """Marks every occurrence of these, where nothing is marked yet."""
+def mark(text: str, literals: Sequence[str], *, in_any_case: bool = False) -> str:
+    """Marks every occurrence of these, where nothing is marked yet; invisible spaces between their letters count for
+    nothing."""
     if not literals:
         return text
-    pattern = "|".join(map(re.escape, sorted(literals, key=len, reverse=True)))
-    return re.sub(pattern, f"{OPEN}\\g<0>{CLOSE}", unmarked(text))
+    spelled = [f"{INVISIBLE}*".join(map(re.escape, one)) for one in sorted(literals, key=len, reverse=True)]
+    flags = re.IGNORECASE if in_any_case else re.NOFLAG
+    return re.sub("|".join(spelled), f"{OPEN}\\g<0>{CLOSE}", unmarked(text), flags=flags)
 
 
 def snippet(marked: str) -> tuple[str, list[Range]]:

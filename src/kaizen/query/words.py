@@ -35,11 +35,17 @@ def columns(kind: str, found: Columns) -> Columns:
 
 
 def prepared(text: str) -> str:
-    if text.isascii():
-        return text
-    if not is_normalized("NFC", text):
-        text = normalize("NFC", text)
-    return _UNSPACED.sub(_apart, text)
+    return text if text.isascii() else _UNSPACED.sub(_apart, composed(text))
+
+
+def composed(text: str) -> str:
+    """As it is looked for letter by letter."""
+    return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether every letter of it is a word of its own."""
+    return _UNSPACED.fullmatch(text) is not None
 
 
 def _apart(run: re.Match[str]) -> str:

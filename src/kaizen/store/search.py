@@ -15,11 +15,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from kaizen.errors import SearchUnavailable
+from kaizen.store import grams
 from kaizen.store.open import database_of
 
 SCHEMA = 1
@@ -29,12 +30,13 @@ ID_MASK = (1 << ID_BITS) - 1
 # A row at a time: FTS5 writes out what it has gathered at the end of each INSERT of several rows.
 _INSERT = "INSERT INTO words (rowid, prompt, text, tool, path) VALUES (?, ?, ?, ?, ?)"
 # prompt, text, tool, path
-_RANK = "bm25(words, 5.0, 1.0, 2.0, 3.0)"
+_RANK = {"words": "bm25(words, 5.0, 1.0, 2.0, 3.0)", "grams": grams.RANK}
 _FTS5 = "fts5(prompt, text, tool, path, {content}tokenize = 'unicode61 remove_diacritics 2')"
 # A word in more events than twice this is ranked among the first and the last indexed ones only.
 HALF = 10_000
 
 Row = tuple[int, str, str, str, str]
+Table = Literal["words", "grams"]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -137,6 +139,7 @@ def _prepare(db: Connection) -> None:
         if db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
             return
         db.execute("DROP TABLE IF EXISTS words")
+        db.execute("DROP TABLE IF EXISTS grams")
         db.execute("DROP TABLE IF EXISTS meta")
         db.execute(f"CREATE VIRTUAL TABLE words USING {_FTS5.format(content='content = , ')}")
         # Fewer merges: a third of the time to index for 1 % of its size. Measured, docs/performance.md.
@@ -278,7 +281,8 @@ def attached(db: Connection, home: Path) -> Iterator[bool]:
             db.execute("DETACH found")
 
 
-def candidates(db: Connection, match: str | None, where: str, args: Sequence[object]) -> tuple[list[Candidate], bool]:
+def candidates(db: Connection, match: str | None, where: str, args: Sequence[object], *, table: Table = "words"
+               ) -> tuple[list[Candidate], bool]:
     """Events that match, each once, and whether these are all of them. `where` is on `events AS e`, `sessions AS s`."""
     if match is None:
         rows = db.execute(f"""
@@ -290,10 +294,10 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
 
     def some(order: str) -> list[tuple[int, float, int, int]]:
         return db.execute(f"""
-            SELECT w.rowid, {_RANK}, e.ts_ms, e.session_id
-              FROM found.words AS w CROSS JOIN events AS e ON e.id = (w.rowid & {ID_MASK})
+            SELECT w.rowid, {_RANK[table]}, e.ts_ms, e.session_id
+              FROM found.{table} AS w CROSS JOIN events AS e ON e.id = (w.rowid & {ID_MASK})
              CROSS JOIN sessions AS s ON s.id = e.session_id
-             WHERE words MATCH ? AND {where} AND EXISTS (SELECT 1 FROM bodies WHERE event_id = e.id)
+             WHERE {table} MATCH ? AND {where} AND EXISTS (SELECT 1 FROM bodies WHERE event_id = e.id)
              ORDER BY w.rowid {order} LIMIT ?""", (match, *args, HALF)).fetchall()
 
     rows = some("ASC")

@@ -17,6 +17,7 @@ from kaizen.model.times import ALL_TIME, Window
 from kaizen.query import fts
 from kaizen.query.fts import Query, Sql
 from kaizen.query.parse import parse
+from kaizen.store import grams
 from kaizen.store import search as store
 from kaizen.store.bodies import payload
 from kaizen.store.rows import all_of
@@ -71,12 +72,13 @@ def search(
 ) -> SearchResult:
     """`limit` counts sessions, or events if `events`; 0 is all. Raises `BadQuery` and `SearchUnavailable`."""
     began = time.monotonic()
-    query = fts.build(parse(text, is_literal=is_literal))
+    tree = parse(text, is_literal=is_literal)
     page = opened(after, sort, events)
     with store.attached(db, home) as is_there:
         if not store.has_fts5():
             raise store.unavailable()
         try:
+            query = fts.build(tree, has_grams=is_there and grams.is_there(db, schema="found"))
             behind, known = _state(db, home, exclude, is_there=is_there)
             found, is_all = _matching(db, query, scope, window, kind) if known else ([], True)
         except sqlite3.DatabaseError as error:
@@ -127,7 +129,11 @@ def _matching(
     )
     parts = [Sql(given.removeprefix("WHERE "), args), *query.where]
     return store.candidates(
-        db, query.match, " AND ".join(part.text for part in parts), [arg for part in parts for arg in part.args]
+        db,
+        query.match,
+        " AND ".join(part.text for part in parts),
+        [arg for part in parts for arg in part.args],
+        table=query.table,
     )
 
 

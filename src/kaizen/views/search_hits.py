@@ -50,7 +50,8 @@ class Shower:
     """Turns scored events into hits: session, kind, snippet."""
 
     def __init__(self, db: Connection, query: Query) -> None:
-        self._db, self._match = db, query.match
+        self._db, self._match = db, query.match if query.table == "words" else None
+        self._substrings = query.substrings
         self._literals = [text for text, wanted in query.literals if wanted]
         self._hits: dict[int, Hit] = {}
 
@@ -111,4 +112,7 @@ class Shower:
         for column in (prompt, words, path, tool):
             if OPEN in column:
                 return column
+        for column in (prompt, words, path):
+            if OPEN in (shown := mark(column, self._substrings, in_any_case=True)):
+                return shown
         return mark(prompt or words or path or tool, self._literals)
