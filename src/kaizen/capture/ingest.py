@@ -31,6 +31,7 @@ from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
 from kaizen.derive.seen import Seen
+from kaizen.model.captured import group_of, judge_captured
 from kaizen.model.event import SessionDraft
 from kaizen.model.request import Request, absorb, judge
 from kaizen.pricing import PriceBook
@@ -92,12 +93,15 @@ class Ingest:
         self._blocks, self._block_ids = batch.blocks, dict[int, int]()
         self._opened: tuple[int, bytes] = (-1, b"")
         self._file_id = self._put_file(batch)
+        self._voided: set[str] = set()
         if batch.replaces:
             self._void()
         for draft in batch.sessions:
             self._session_facts(draft)
         items = self._first_hand(batch.items) if agent == "cursor" else batch.items
         self._requests([item for item in items if item.draft.kind == "cost"])
+        if agent == "codex":
+            self._captured({item.draft.session for item in items if item.draft.kind == "cost"} | self._voided)
         self._others([item for item in items if item.draft.kind != "cost"])
 
     def _forget(self) -> None:
@@ -118,6 +122,7 @@ class Ingest:
         """The file was rewritten: take back what it said; files that repeat some of it are read again."""
         for session_id in events.sessions_of_file(self._db, self._file_id):
             session = self._session_of(session_id)
+            self._voided.add(session.host_id)
             for request in requests.of_session(self._db, session_id):
                 if request.file_id == self._file_id:
                     self._book(request, session, -1)
@@ -271,6 +276,21 @@ class Ingest:
         if (offered.is_copy, *session.owner_rank()) < (row.is_copy, *holder.owner_rank()):
             row.session_id, row.is_copy = session.id, offered.is_copy
             changed.add(row.key)
+
+    def _captured(self, threads: Iterable[str]) -> None:
+        """What a capture and the rollout of its thread both tell counts once (`model.captured`)."""
+        for thread in sorted(threads):
+            if not requests.of_groups(self._db, self._agent, [group_of(thread)]):
+                continue
+            session = self._session(thread)
+            rows = {row.key: row for row in requests.of_session(self._db, session.id)}
+            changed = [(rows[key], verdict) for key, verdict in judge_captured(rows.values()).items()
+                       if rows[key].duplicate_of != verdict]
+            for row, verdict in changed:
+                self._book(row, session, -1)
+                row.duplicate_of = verdict
+                self._book(row, session, +1)
+            requests.update(self._db, [row for row, _ in changed], self._rev)
 
     def _book(self, row: Request, session: Session, sign: int) -> None:
         """Add or take back what a counted request contributes to the roll-ups."""

@@ -14,6 +14,7 @@ import msgspec
 
 from kaizen.capture.billed import amounts_of, price, request_of
 from kaizen.capture.tail import Batch
+from kaizen.model.captured import is_captured, judge_captured
 from kaizen.model.request import Request, absorb, judge
 from kaizen.model.times import Window
 from kaizen.pricing import PriceBook
@@ -140,6 +141,14 @@ def _judge(rows: dict[str, Request]) -> None:
             groups.setdefault(name, [there]).append(row)
     for group in groups.values():
         for key, verdict in judge(group).items():
+            rows[key].duplicate_of = verdict
+    sessions_captured = {row.session_id for row in rows.values() if is_captured(row)}
+    by_session: dict[int, list[Request]] = {one: [] for one in sessions_captured}
+    for row in rows.values() if by_session else ():
+        if row.session_id in by_session:
+            by_session[row.session_id].append(row)
+    for told in by_session.values():
+        for key, verdict in judge_captured(told).items():
             rows[key].duplicate_of = verdict
 
 

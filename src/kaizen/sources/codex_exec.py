@@ -1,12 +1,14 @@
 """Captures of `codex exec --json`: what a run printed, one event per line.
 
 `item.started` and `item.completed` share an id: call and result. Usage may be per turn or cumulative for the thread,
-and nothing in the capture tells: taken per turn, flagged. The rollout of the same thread is the better source.
+and nothing in the capture tells: taken per turn, flagged. The rollout of the same thread is the better source, and what
+both tell counts once (`model.captured`).
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from kaizen.model.captured import group_of
 from kaizen.model.event import Draft, Ignored, Item, Unknown
 from kaizen.sources import codex_events, codex_items
 from kaizen.sources.codex_state import MAX_ID, State, Totals, request_of
@@ -22,6 +24,8 @@ def parse(said: dict[str, Any], kind: str, ts_ms: int | None, at: int, state: St
         thread = as_text(said.get("thread_id"))
         if thread and not state.is_named:
             state.session, state.is_named = thread[:MAX_ID], True
+            # Its requests are known as a capture's: the thread's rollout may tell the same calls (model/captured.py).
+            state.turn = group_of(state.session)
         yield codex_events.lifecycle(ts_ms, at, state, "session_start", source="exec")
     elif kind == "turn.started":
         yield codex_events.lifecycle(ts_ms, at, state, "task_started")
@@ -44,7 +48,7 @@ def _usage(used: object, ts_ms: int | None, state: State) -> Iterator[Item]:
         as_count(used.get("cache_write_input_tokens")) or 0, as_count(used.get("output_tokens")) or 0,
         as_count(used.get("reasoning_output_tokens")) or 0)
     if any(tokens):
-        request = f"{state.session}:{state.requests}"
+        request = f"{state.turn or state.session}:{state.requests}"
         state.requests += 1
         yield draft(f"req:{request}:{tokens[0]}/{tokens[3]}", request, tokens, state, ts_ms,
                     flag="usage_convention_guess")
