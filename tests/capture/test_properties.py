@@ -181,7 +181,7 @@ def test_files_that_appear_one_by_one(lab: Lab, name: str, seed: int) -> None:
     machine = lab.machine()
     files = list(files_of(name).items())
     random.Random(seed).shuffle(files)
-    for path, content in sorted(files, key=lambda file: file[0].endswith(".jsonl")):  # what lies beside comes first
+    for path, content in files:
         machine.write(machine.user / path, content)
         machine.load()
     lab.check(machine, name)
@@ -200,7 +200,6 @@ def test_files_that_grow_in_turns(lab: Lab, name: str, seed: int) -> None:
         for path, content in files.items()
         if content
     }
-    put(machine, {path: content for path, content in files.items() if not path.endswith(".jsonl")})
     turns = [path for path, places in cuts.items() for _ in places if path.endswith(".jsonl")]
     chance.shuffle(turns)
     for path in turns:

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from kaizen.capture import tail
 from kaizen.capture.ledger import Ledger
+from kaizen.config.model import Config, Sources
 from kaizen.sources import by_name
+from kaizen.store.open import open_store
 from support import Machine, assert_every_byte_booked, assert_rolled_up, settle
 
 NAME = "11111111-1111-4111-8111-111111111111"
@@ -411,3 +414,62 @@ def test_one_more_line_costs_the_same_however_much_there_is(
     append(path.with_name("2.jsonl"), answer(50_000, session="s2"))
     rows, transactions, opened = changes(machine, monkeypatch)
     assert rows <= 20 and transactions == 1 and opened == ["2.jsonl"]
+
+
+LABELS = "SELECT host_id, label, parent_call_id FROM sessions WHERE events > 0 AND label IS NOT NULL"
+
+
+def subagent(machine: Machine, folder: Path | None = None) -> tuple[Path, Path]:
+    """(a subagent's transcript, what lies beside it); neither is there yet."""
+    at = (folder or machine.claude("w")) / NAME / "subagents"
+    return at / "agent-a1.jsonl", at / "agent-a1.meta.json"
+
+
+def test_a_subagent_s_type_may_come_after_its_transcript(machine: Machine) -> None:
+    transcript, beside = subagent(machine)
+    machine.write(transcript, ONE)
+    machine.load()
+    assert machine.rows(LABELS) == []
+    machine.write(beside, b'{"agentType":"Explore","toolUseId":"toolu_1"}')
+    machine.load()
+    assert machine.rows(LABELS) == [("agent-a1", "Explore", "toolu_1")]
+    assert_every_byte_booked(machine)
+    late = machine.dump()
+    machine.wipe()
+    machine.load()
+    assert machine.dump() == late
+
+
+def test_a_subagent_s_type_that_changes_is_the_new_one(machine: Machine) -> None:
+    transcript, beside = subagent(machine)
+    machine.write(transcript, ONE)
+    for number, label in enumerate(("Explore", "Plan")):
+        machine.write(beside, json.dumps({"agentType": label}).encode(), age_rank=-number)
+        machine.load()
+    assert machine.rows(LABELS) == [("agent-a1", "Plan", None)]
+
+
+def test_what_lies_beside_follows_the_settings_of_its_source(machine: Machine, tmp_path: Path) -> None:
+    transcript, beside = subagent(machine, tmp_path / "old-laptop")
+    machine.write(transcript, ONE)
+    machine.write(beside, b'{"agentType":"Explore"}')
+    machine.config = Config(sources=Sources(roots={"claude": [str(tmp_path / "old-laptop")]}))
+    machine.load()
+    assert machine.rows(LABELS) == [("agent-a1", "Explore", None)]
+    machine.wipe()
+    machine.config = Config(sources=Sources(roots={"claude": [str(tmp_path / "old-laptop")]}, disabled=["claude"]))
+    machine.load()
+    assert machine.rows("SELECT count(*) FROM files") == [(0,)]
+
+
+def test_a_parser_state_of_another_version_means_reading_again(machine: Machine, path: Path) -> None:
+    machine.write(path, ONE + TWO)
+    machine.load()
+    before = machine.dump()
+    with closing(open_store(machine.home, write=True)) as db:
+        db.execute("UPDATE files SET state = x'93c0c0c0', mtime_ns = 0")
+    machine.load()
+    assert machine.dump() == before
+    machine.write(path, ONE + TWO + THREE)
+    machine.load()
+    assert shown(machine) == ["m1", "m2", "m3"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources.claude import SOURCE, parse, usage, usage_marks
+from kaizen.sources.claude import SOURCE, SUBAGENTS, parse, usage, usage_marks
 from kaizen.sources.claude_state import State, begin
 from kaizen.sources.claude_usage import time_ms
 from kaizen.sources.shapes import Malformed, as_time_ms
@@ -30,7 +30,7 @@ def read(
     content: bytes, path: str, by: Callable[[bytes, int, State], Iterable[Item]] = parse, cut: int | None = None
 ) -> list[Item]:
     """All items of a file; at `cut` the state is saved and a new process goes on."""
-    state, at = begin(path, None), 0
+    state, at = begin(path), 0
     items: list[Item] = []
     for line in content.split(b"\n"):
         if cut is not None and at >= cut:
@@ -57,7 +57,7 @@ def test_the_fast_path_sees_the_same_requests(file: Path) -> None:
     content = file.read_bytes()
     full, fast = costs(read(content, str(file))), costs(read(content, str(file), usage))
     assert owned(fast) == owned(full)
-    if begin(str(file), None).is_named:
+    if begin(str(file)).is_named:
         assert fast == full
 
 
@@ -91,7 +91,7 @@ def damaged(line: bytes, chance: random.Random) -> bytes:
 def test_damaged_lines_raise_nothing_but_malformed(seed: int) -> None:
     chance = random.Random(seed)
     for by in (parse, usage):
-        state = begin("x.jsonl", None)
+        state = begin("x.jsonl")
         for number in range(20):
             with contextlib.suppress(Malformed):
                 list(by(damaged(chance.choice(LINES), chance), number, state))
@@ -158,7 +158,7 @@ def test_fields_of_any_type(kind: str, said: dict[str, object]) -> None:
 
 def _tolerant(by: Callable[[bytes, int, State], Iterable[Item]], line: bytes) -> list[Item]:
     try:
-        return list(by(line, 0, begin("x.jsonl", None)))
+        return list(by(line, 0, begin("x.jsonl")))
     except Malformed:
         return []
 
@@ -397,12 +397,19 @@ def test_a_subagents_parent_type_and_call() -> None:
     assert facts(answer(task), result("found", toolUseResult={"agentId": "a1"})) == [
         SessionDraft("agent-a1", parent=HERE, relation="subagent", label="Explore", parent_call_id=CALL)]  # fmt: skip
     path = f"/r/p/{HERE}/subagents/workflows/w/agent-a1.jsonl"
-    state = begin(path, b'{"agentType":"Plan","toolUseId":"toolu_x"}')
+    state = begin(path)
     line = msgspec.json.encode(user("look", isSidechain=True, sessionId=THERE))
     assert next(iter(parse(line, 0, state))) == (
-        SessionDraft("agent-a1", parent=HERE, relation="subagent", label="Plan", parent_call_id="toolu_x"))  # fmt: skip
-    assert SOURCE.sidecar_of(path) == f"/r/p/{HERE}/subagents/workflows/w/agent-a1.meta.json"
-    assert SOURCE.sidecar_of(f"/r/p/{HERE}.jsonl") is None
+        SessionDraft("agent-a1", parent=HERE, relation="subagent"))  # fmt: skip
+    beside = path.replace(".jsonl", ".meta.json")
+    assert SUBAGENTS.wants(beside)
+    assert not SUBAGENTS.wants(path)
+    assert not SUBAGENTS.wants(f"/r/p/{HERE}.meta.json")
+    assert list(SUBAGENTS.parse(beside, b'{\n "agentType": "Plan",\n "toolUseId": "toolu_x"\n}')) == [
+        SessionDraft("agent-a1", label="Plan", parent_call_id="toolu_x")]  # fmt: skip
+    assert list(SUBAGENTS.parse(beside, b'{"agentType": 5}')) == [Ignored("no_content")]
+    with pytest.raises(Malformed):
+        list(SUBAGENTS.parse(beside, b"[]"))
     (row,) = drafts(user("look", isSidechain=True), path=path)
     assert (row.session, row.role, row.is_copy) == ("agent-a1", "prompt", False)
 
@@ -456,7 +463,7 @@ def test_the_quick_clock_agrees(moment: datetime, junk: str) -> None:
 
 
 def test_state_stays_small() -> None:
-    state = begin(f"/r/{HERE}.jsonl", None)
+    state = begin(f"/r/{HERE}.jsonl")
     search = {"type": "tool_use", "name": "WebSearch", "input": {}}
     for number in range(200):
         task = {"type": "tool_use", "id": f"t{number}", "name": "Task", "input": {"subagent_type": "x" * 9_000}}

@@ -473,8 +473,8 @@ def test_the_oldest_documents_are_read() -> None:
 
 def test_the_index_tells_titles() -> None:
     line = b'{"id":"s","thread_name":"Fix it","updated_at":"2026-01-01T00:00:00Z"}'
-    assert list(INDEX.parse(line, 0, INDEX.begin("", None))) == [SessionDraft("s", title="Fix it")]
-    assert list(INDEX.parse(b"{}", 0, INDEX.begin("", None))) == [Ignored("no_content")]
+    assert list(INDEX.parse(line, 0, INDEX.begin(""))) == [SessionDraft("s", title="Fix it")]
+    assert list(INDEX.parse(b"{}", 0, INDEX.begin(""))) == [Ignored("no_content")]
 
 
 def test_roots_follow_codex_home() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from kaizen.sources.shapes import Source
+from kaizen.sources.shapes import DocumentSource, Source
 
 
 class Found(msgspec.Struct, gc=False, frozen=True):
@@ -35,7 +35,7 @@ def files(sources: Iterable[Source], env: Mapping[str, str], home: str, more: Ma
     """All transcripts, newest first, and every root with its outcome. `more` are further roots by source name."""
     readers: dict[str, list[tuple[Source, str]]] = {}  # root -> who reads it, and by which name
     for source in sources:
-        for wanted in (*source.roots(env, home), *more.get(source.name, ())):
+        for wanted in (*source.roots(env, home), *more.get(settings_of(source), ())):
             root = os.path.realpath(f"{home}{wanted[1:]}" if wanted.startswith("~/") else wanted)
             here = readers.setdefault(root, [])
             if source not in (one for one, _ in here):
@@ -60,6 +60,11 @@ def files(sources: Iterable[Source], env: Mapping[str, str], home: str, more: Ma
             roots += [Root(source.name, wanted, f"{counts[source.name]} files") for source, wanted in names]
     found.sort(key=lambda item: item.mtime_ns, reverse=True)
     return found, roots
+
+
+def settings_of(source: Source) -> str:
+    """The name under which people set things for a source."""
+    return (source.part_of if isinstance(source, DocumentSource) else None) or source.name
 
 
 def _below(sources: tuple[Source, ...], root: str) -> Iterator[Found]:

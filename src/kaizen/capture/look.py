@@ -53,7 +53,7 @@ def is_changed(db: sqlite3.Connection, table: discover.Found) -> bool:
 
 
 def sources_of(config: Config) -> list[Source]:
-    return [source for source in ALL if source.name not in config.sources.disabled]
+    return [source for source in ALL if discover.settings_of(source) not in config.sources.disabled]
 
 
 def user_home(env: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from kaizen.capture.worker import PARALLEL_ABOVE, Task, frames
 from kaizen.config.model import Config
 from kaizen.model.times import Window, whole_quarters
 from kaizen.sources import by_name
-from kaizen.sources.shapes import LineSource
+from kaizen.sources.shapes import DocumentSource, LineSource, Source
 from kaizen.store.open import empty_store
 
 
@@ -61,5 +61,10 @@ def _tells_usage(name: str) -> bool:
 
 def _documents(found: list[discover.Found]) -> int:
     """Files of sources that never tell usage: they cannot change a total."""
-    return sum(1 for file in found
-               if isinstance(source := by_name(file.source), LineSource) and source.usage_marks is None)
+    return sum(1 for file in found if not _may_tell_usage(by_name(file.source)))
+
+
+def _may_tell_usage(source: Source) -> bool:
+    if isinstance(source, LineSource):
+        return source.usage_marks is not None
+    return not isinstance(source, DocumentSource) or source.tells_usage

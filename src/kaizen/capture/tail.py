@@ -128,13 +128,9 @@ class _Lines:
         head = os.pread(descriptor, HEAD, 0)
         known = cursor if cursor.size >= 0 else msgspec.structs.replace(cursor, offset=-1 - cursor.size)  # rewound
         self._replaces = known.offset > 0 and not _continues(descriptor, status, known, head)
-        if self._replaces or cursor.offset == 0:
-            self._offset, self._ledger, self._clock = 0, Ledger(), Clock()
-            self._state: Any = source.begin(cursor.path, _sidecar(source, cursor.path))
-        else:
-            self._offset, self._ledger = cursor.offset, ledger
-            clock, self._state = _state_decoder(source).decode(cursor.state)
-            self._clock = clock
+        saved = None if self._replaces or cursor.offset == 0 else _saved(source, cursor.state)
+        self._clock, self._state = saved or (Clock(), source.begin(cursor.path))
+        self._offset, self._ledger = (cursor.offset, ledger) if saved else (0, Ledger())
         self._head_hash = _hash(head)
         self._base_ms = status.st_mtime_ns // 1_000_000
         self._cursor = cursor
@@ -253,6 +249,14 @@ class _Lines:
         return batch
 
 
+def _saved(source: LineSource, state: bytes) -> tuple[Clock, Any] | None:
+    """None for a state of another version: the file is read from its start, and known keys make the repeat harmless."""
+    try:
+        return _state_decoder(source).decode(state)  # type: ignore[no-any-return]
+    except msgspec.DecodeError:
+        return None
+
+
 @lru_cache
 def _state_decoder(source: LineSource) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(tuple[Clock, source.state])  # type: ignore[name-defined]
@@ -341,17 +345,6 @@ def _continues(descriptor: int, status: os.stat_result, cursor: Cursor, head: by
 
 def _same_head(head: bytes, cursor: Cursor) -> bool:
     return _hash(head if cursor.size >= HEAD else head[: cursor.size]) == cursor.head_hash
-
-
-def _sidecar(source: LineSource, path: str) -> bytes | None:
-    beside = source.sidecar_of(path)
-    if beside is None:
-        return None
-    try:
-        with open(beside, "rb") as file:
-            return file.read(1 << 16)
-    except OSError:
-        return None
 
 
 def _lines(descriptor: int, offset: int) -> Iterator[tuple[bytes | None, int, int]]:

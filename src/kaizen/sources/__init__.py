@@ -3,12 +3,12 @@
 from functools import cache
 
 from kaizen.sources import cursor, cursor_chats, cursor_state, cursor_text
-from kaizen.sources.claude import SOURCE as CLAUDE
+from kaizen.sources.claude import SOURCES as CLAUDE
 from kaizen.sources.codex import SOURCES as CODEX
 from kaizen.sources.shapes import Source
 
 ALL: tuple[Source, ...] = (
-    CLAUDE,
+    *CLAUDE,
     *CODEX,
     cursor.SOURCE,
     cursor_chats.SOURCE,

@@ -1,7 +1,7 @@
 """Claude Code transcripts: append-only JSONL, one file per session, one per subagent.
 
     <root>/projects/<slug>/<session>.jsonl
-    <root>/projects/<slug>/<session>/subagents/agent-<id>.jsonl       beside it agent-<id>.meta.json
+    <root>/projects/<slug>/<session>/subagents/agent-<id>.jsonl    beside it agent-<id>.meta.json (`claude_subagents`)
     <root>/projects/<slug>/agent-<id>.jsonl                           older
 
 Seen in 1.0 - 2.1. One answer of the model becomes one record per content block; each repeats the answer's whole usage,
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, Unknown
-from kaizen.sources import claude_host, claude_usage
+from kaizen.sources import claude_host, claude_subagents, claude_usage
 from kaizen.sources.claude_content import MEDIA, blocks, light, media, text_of
 from kaizen.sources.claude_state import State, begin, call_key, forked_from, is_copy, place, row_key
 from kaizen.sources.claude_usage import SYNTHETIC, time_ms
@@ -27,6 +27,7 @@ _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _INTERRUPTED = "[Request interrupted"
 # Before 1.0.60 a compaction's summary carried no mark of its own.
 _CONTINUED = "This session is being continued from a previous conversation"
+_PRUNED = frozenset({"tool-results", "memory"})
 _NOT_TRANSCRIPTS = frozenset({"audit.jsonl", "history.jsonl", "journal.jsonl"})
 
 
@@ -45,11 +46,6 @@ def _roots(env: Mapping[str, str], home: str) -> Iterator[str]:
 
 def _wants(path: str) -> bool:
     return path.endswith(".jsonl") and path.rpartition("/")[2] not in _NOT_TRANSCRIPTS
-
-
-def _sidecar_of(path: str) -> str | None:
-    stem, _, name = path.rpartition("/")
-    return f"{stem}/{name.removesuffix('.jsonl')}.meta.json" if name.startswith("agent-") else None
 
 
 class _Line:
@@ -300,5 +296,6 @@ def _progress(here: _Line) -> Iterator[Item]:
 
 SOURCE = LineSource(
     agent=AGENT, name="claude", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-    usage_marks=usage_marks, usage=usage, sidecar_of=_sidecar_of,
-    prune=frozenset({"tool-results", "memory"}))
+    usage_marks=usage_marks, usage=usage, prune=_PRUNED)
+SUBAGENTS = claude_subagents.source(_roots, SOURCE.name, _PRUNED)
+SOURCES = (SOURCE, SUBAGENTS)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from kaizen.model.event import SessionDraft
-from kaizen.sources.shapes import Malformed, as_dict, as_text, record
+from kaizen.sources.shapes import as_dict, as_text
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CALL = re.compile(r"(?:toolu|srvtoolu|mcptoolu)_\w{20,}", re.ASCII)
@@ -22,9 +22,6 @@ class State(msgspec.Struct, array_like=True):
     is_named: bool = True
     is_agent: bool = False
     parent: str | None = None
-    # From the file beside a subagent's transcript: its type, and the parent's call that started it.
-    label: str | None = None
-    parent_call_id: str | None = None
     # Already said: workspace, branch, parent of this session.
     has_workspace: bool = False
     has_branch: bool = False
@@ -77,24 +74,14 @@ class State(msgspec.Struct, array_like=True):
         return False
 
 
-def begin(path: str, sidecar: bytes | None) -> State:
+def begin(path: str) -> State:
     folder, _, name = path.replace("\\", "/").rpartition("/")
     stem = name.removesuffix(".jsonl")
     if stem.startswith("agent-"):
         above, _, _ = folder.partition("/subagents")
         parent = above.rpartition("/")[2] if above != folder else None
-        label, call = labels(sidecar)
-        return State(stem, is_agent=True, parent=parent, label=label, parent_call_id=call)
+        return State(stem, is_agent=True, parent=parent)
     return State(stem, is_named=_UUID.fullmatch(stem) is not None, stem=stem)
-
-
-def labels(sidecar: bytes | None) -> tuple[str | None, str | None]:
-    """(subagent type, call id of the parent) from the file beside a subagent's transcript."""
-    try:
-        meta = record(sidecar or b"{}")
-    except Malformed:
-        return None, None
-    return as_text(meta.get("agentType")), as_text(meta.get("toolUseId"))
 
 
 def place(state: State, theirs: str | None, cwd: str | None, branch: str | None, version: str | None,
@@ -107,8 +94,7 @@ def place(state: State, theirs: str | None, cwd: str | None, branch: str | None,
         parent = (state.parent or theirs) if state.is_agent else _origin(theirs, forked_from, state)
         if parent:
             state.has_parent = True
-            said.append(SessionDraft(state.session, parent=parent, relation="subagent" if state.is_agent else "fork",
-                                     label=state.label, parent_call_id=state.parent_call_id))
+            said.append(SessionDraft(state.session, parent=parent, relation="subagent" if state.is_agent else "fork"))
     if not state.has_workspace and cwd:
         state.has_workspace = True
         said.append(SessionDraft(state.session, workspace=cwd, agent_version=version or None))

@@ -47,7 +47,7 @@ def _wants(path: str) -> bool:
     return path.endswith(".jsonl")
 
 
-def begin(path: str, sidecar: bytes | None = None) -> State:
+def begin(path: str) -> State:
     """Until a record names the session, it is called after the uuid in the file's name, else after the file."""
     name = path.replace("\\", "/").rpartition("/")[2]
     found = _UUID.search(name)

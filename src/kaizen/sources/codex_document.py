@@ -9,7 +9,7 @@ from kaizen.model.event import Ignored, Item, SessionDraft
 from kaizen.sources.codex_state import State
 from kaizen.sources.shapes import DocumentSource, LineSource, Malformed, Roots, as_text, record
 
-Begin = Callable[[str, bytes | None], State]
+Begin = Callable[[str], State]
 ParseRecord = Callable[[dict[str, Any], int, State], Iterator[Item]]
 
 
@@ -21,7 +21,7 @@ def source(roots: Roots, begin: Begin, parse_record: ParseRecord) -> DocumentSou
         items = said.get("items")
         if type(items) is not list:
             raise Malformed("not_a_codex_session")
-        state = begin(path, None)
+        state = begin(path)
         session = said.get("session")
         yield from parse_record({"type": "session_meta", "payload": session if type(session) is dict else {}}, 0, state)
         for number, item in enumerate(items, 1):
@@ -46,7 +46,7 @@ def index(homes: Callable[[Mapping[str, str], str], list[str]]) -> LineSource:
         return [f"{place}/session_index.jsonl" for place in homes(env, home)]
 
     return LineSource(agent="codex", name="codex-index", roots=roots, wants=lambda path: path == "session_index.jsonl",
-                      state=Nothing, begin=lambda path, sidecar: Nothing(), parse=_title, usage_marks=None,
+                      state=Nothing, begin=lambda path: Nothing(), parse=_title, usage_marks=None,
                       usage=lambda line, at, state: ())
 
 

@@ -101,7 +101,7 @@ def is_transcript(path: str, suffix: str) -> bool:
     return folders[-1].endswith(suffix) and "agent-transcripts" in folders[:-1]
 
 
-def begin(path: str, sidecar: bytes | None = None) -> State:
+def begin(path: str) -> State:
     """The conversation and, below `subagents`, its parent follow from the path."""
     folders = path.replace("\\", "/").split("/")
     is_child = len(folders) > 2 and folders[-2] == "subagents"

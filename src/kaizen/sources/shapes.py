@@ -37,7 +37,7 @@ class LineSource(msgspec.Struct, frozen=True):
     """`parse(line, at, state)` is called for every complete line in order. `at` is the line's byte offset.
 
     It must never raise anything but `Malformed` for bytes whatsoever, may change `state`, and may keep nothing else.
-    `begin(path, sidecar)` makes the state of a fresh file; `sidecar` is the content of `sidecar_of(path)`, if any.
+    `begin(path)` makes the state of a fresh file.
     `usage(line, at, state)` yields only the `cost` drafts (and SessionDraft) of lines that hold one of
     `usage_marks(state)`; it sees no other line but those before the first such one. Its cost drafts must equal those of
     `parse`: a property test holds it to that. Without marks no line tells usage.
@@ -49,17 +49,20 @@ class LineSource(msgspec.Struct, frozen=True):
     # Relative path (with `/`) -> is it a transcript of this source? Called for every regular file below a root.
     wants: Callable[[str], bool]
     state: type[Any]
-    begin: Callable[[str, bytes | None], Any]
+    begin: Callable[[str], Any]
     parse: Callable[[bytes, int, Any], Iterable[Item]]
     usage_marks: Callable[[Any], Sequence[bytes]] | None
     usage: Callable[[bytes, int, Any], Iterable[Item]]
-    sidecar_of: Callable[[str], str | None] = lambda path: None
     # Directory names below a root that never hold transcripts: not even listed.
     prune: frozenset[str] = frozenset()
 
 
 class DocumentSource(msgspec.Struct, frozen=True):
-    """`parse(path, content)` reads a whole small file. Same rules as `LineSource.parse`."""
+    """`parse(path, content)` reads a whole small file. Same rules as `LineSource.parse`.
+
+    `part_of`: the source whose settings it follows (further folders, being disabled). `tells_usage`: it may hold billed
+    requests; the first total waits for such files.
+    """
 
     agent: str
     name: str
@@ -67,6 +70,8 @@ class DocumentSource(msgspec.Struct, frozen=True):
     wants: Callable[[str], bool]
     parse: Callable[[str, bytes], Iterable[Item]]
     prune: frozenset[str] = frozenset()
+    part_of: str | None = None
+    tells_usage: bool = True
 
 
 class TableSource(msgspec.Struct, frozen=True):
