@@ -4,7 +4,6 @@ from derive.test_fold import call, mark, prompt, result
 from derive.worlds import T0
 from kaizen.derive.fold import State, fold
 from kaizen.derive.seen import Seen
-from kaizen.derive.status import SILENT_AFTER_MS, status_at
 
 ANSWER = Seen(7, T0 + 7, "message", role="assistant", stop_reason="end_turn")
 
@@ -34,14 +33,3 @@ ANSWER = Seen(7, T0 + 7, "message", role="assistant", stop_reason="end_turn")
 def test_where_a_session_stands(events: list[Seen], expected: tuple[str, str | None]) -> None:
     changes = fold(State(), events, "/w")
     assert (changes.status, changes.status_reason) == expected
-
-
-def test_silence_ends_every_session_until_it_speaks_again() -> None:
-    now = T0 + SILENT_AFTER_MS
-    assert status_at("running", T0, now - 1) == ("running", None)
-    assert status_at("running", T0, now) == ("done", "silent")
-    assert status_at("waiting", T0, now) == ("done", "tool_call_pending")
-    assert status_at("waiting", T0, now, "permission") == ("done", "permission")
-    assert status_at("idle", T0, now, "end_turn") == ("done", "end_turn")
-    assert status_at("done", T0, now, "ended") == ("done", "ended")
-    assert status_at("running", None, now) == ("running", None)

@@ -20,6 +20,8 @@ def plan(store: SqliteStore, ask: str) -> str:
         store.usage(TEAM, ["session"], Window(sessions=("a", "b")))
     elif ask == "page":
         store.page(TEAM, "events", Window(start_ms=1), (1, 1), 10)
+    elif ask == "last heard":
+        store.last_heard_ms(TEAM, ["a", "b"])
     else:
         store.session_count(TEAM, Window())
     with store._file(TEAM).reading() as db:
@@ -36,3 +38,4 @@ def test_hot_questions_use_their_indexes(tmp_path: Path) -> None:
         assert "USE TEMP B-TREE" not in plan(store, "page")
         assert "USING INDEX events_time" in plan(store, "page")
         assert "SCAN e" not in plan(store, "session count")
+        assert "SEARCH e USING INDEX sqlite_autoindex_events_1 (stream=?)" in plan(store, "last heard")

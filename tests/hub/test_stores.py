@@ -244,6 +244,16 @@ def test_followers_see_new_and_changed_events(store: HubStore) -> None:
     assert len(store.events_since(TEAM, 0, 2)) == 2
 
 
+def test_sessions_are_heard_of_by_their_last_event(store: HubStore) -> None:
+    here = batch("events", event(7, "s", ts_ms=70), event(2, "s", ts_ms=20), event(1, "t", ts_ms=10))
+    store.commit(TEAM, [here], NOW)
+    other = batch("events", event(1, "s", ts_ms=90), workspace=hashed("elsewhere"))
+    store.commit(TEAM, [other], NOW)
+    asked = [hashed("s"), hashed("t"), hashed("nobody")]
+    assert store.last_heard_ms(TEAM, asked) == {hashed("s"): 90, hashed("t"): 10}
+    assert store.last_heard_ms("other", asked) == {}
+
+
 def test_the_last_project_name_is_kept(store: HubStore) -> None:
     put(store, batch("events", event()))
     assert store.workspaces(TEAM) == [Workspace(WORKSPACE, "shop", None)]

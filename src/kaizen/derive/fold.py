@@ -27,8 +27,8 @@ from kaizen.derive.guidance import GuidanceRow
 from kaizen.derive.lifecycle import meaning_of
 from kaizen.derive.seen import Seen
 from kaizen.derive.spans import ToolRow
-from kaizen.derive.status import Status
 from kaizen.model.span import Span, Turn
+from kaizen.model.status import Status
 
 NAME = "session"
 # Bump when the meaning or layout of `State`, or any row made from the same events, changes.

@@ -7,19 +7,14 @@
 
 Only an event at least as new as the newest one seen moves the state: transcripts lag behind hooks, so lines from before
 the end may arrive after it. Any newer message, call or result leaves `done` again (resume). What an old state means now
-is decided when it is shown (`status_at`), because silence is not an event.
+is decided when it is shown (`model.status.status_at`), because silence is not an event.
 """
-
-from typing import Literal
 
 import msgspec
 
 from kaizen.derive.lifecycle import Meaning
 from kaizen.derive.seen import Seen
-
-Status = Literal["running", "waiting", "idle", "done"]
-
-SILENT_AFTER_MS = 30 * 60_000
+from kaizen.model.status import Status
 
 # Reasons that end an answer without asking for a tool, over all hosts, in lower case.
 _FINAL = frozenset((
@@ -54,20 +49,6 @@ def step(state: State, event: Seen, meaning: Meaning | None, has_open_calls: boo
     if moved and (is_later or state.status != "done" or moved[0] == "done"):
         state.status, state.reason = moved
         state.cause_seq = event.seq
-
-
-def status_at(
-    stored: Status, ended_at_ms: int | None, now_ms: int, reason: str | None = None
-) -> tuple[Status, str | None]:
-    """What a stored status means at `now_ms`: after 30 minutes of silence every session is done, until it speaks again.
-
-    `reason` is the stored one; it is kept where silence explains nothing better.
-    """
-    if stored == "done" or ended_at_ms is None or now_ms - ended_at_ms < SILENT_AFTER_MS:
-        return stored, reason
-    if stored == "idle":
-        return "done", reason or "turn_over"
-    return "done", (reason or "tool_call_pending") if stored == "waiting" else "silent"
 
 
 def _after(event: Seen, meaning: Meaning | None, has_open_calls: bool) -> tuple[Status, str | None] | None:

@@ -45,7 +45,7 @@ def cost(hub: Hub) -> Handler:
 def sessions(hub: Hub) -> Handler:
     async def get(request: Request) -> Response:
         team = (await hub.admit(request, "read")).team.team_id
-        return _json(await hub.run(views.sessions, hub.store, team, _window(request), _cut(request)))
+        return _json(await hub.run(views.sessions, hub.store, team, _window(request), _cut(request), hub.now_ms()))
 
     return get
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from kaizen.hub.store.protocol import QUARTER_MS, Amounts, GroupBy, HubStore, Row, Window, Workspace
+from kaizen.model.status import Status, status_at
 from kaizen.model.times import Period, Periods
 from kaizen.model.usage import round_half_even
 from kaizen.wire.ingest import Event
@@ -136,14 +137,31 @@ def page(store: HubStore, team_id: str, kind: str, window: Window, cut: Cut) -> 
     return Page([_item(row, names) for row in rows], more)
 
 
-def sessions(store: HubStore, team_id: str, window: Window, cut: Cut) -> Page:
-    """Each session with the sum of its requests, of all time, as `usage`."""
+def sessions(store: HubStore, team_id: str, window: Window, cut: Cut, now_ms: int) -> Page:
+    """Each session with the sum of its requests, of all time, as `usage`, and its status as of `now_ms`."""
     found = page(store, team_id, "sessions", window, cut)
+    _hear_silence(store, team_id, found.items, now_ms)
     these = Window(workspace_hash=window.workspace_hash, sessions=tuple(one["session_id_hash"] for one in found.items))
     used = {session: amounts for (session,), amounts in store.usage(team_id, ("session",), these)}
     for item in found.items:
         item["usage"] = Usage(**_usage(used.get(item["session_id_hash"], Amounts())))
     return found
+
+
+def _hear_silence(store: HubStore, team_id: str, items: list[dict[str, Any]], now_ms: int) -> None:
+    """A client sends what changed, and silence changes nothing: it is heard here, as on the machine itself.
+
+    The newest sign of life is the later of the item's own and that of its events, which may have come after it.
+    """
+    quiet = [item for item in items if _status(item, now_ms, 0) != item["status"]]
+    heard = store.last_heard_ms(team_id, [item["session_id_hash"] for item in quiet]) if quiet else {}
+    for item in quiet:
+        item["status"] = _status(item, now_ms, heard.get(item["session_id_hash"], 0))
+
+
+def _status(item: dict[str, Any], now_ms: int, heard_ms: int) -> Status:
+    said_ms = item.get("ended_at_ms") or item["started_at_ms"]
+    return status_at(item["status"], max(said_ms, heard_ms), now_ms)[0]
 
 
 def live(rows: Iterable[Row], projects: dict[str, str]) -> list[Live]:

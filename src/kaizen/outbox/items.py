@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kaizen.derive.status import status_at
+from kaizen.model.status import status_at
 from kaizen.redact import schema
 from kaizen.redact.hashes import Salt
 from kaizen.store.outgoing import Event, Session, Span, Sums

@@ -5,8 +5,8 @@ from sqlite3 import Connection
 
 import msgspec
 
-from kaizen.derive.status import status_at
 from kaizen.model.ids import shorten
+from kaizen.model.status import status_at
 from kaizen.model.times import ALL_TIME, Window
 from kaizen.store import rollups, session_rows
 from kaizen.store.session_rows import SessionRow

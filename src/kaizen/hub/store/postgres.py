@@ -192,6 +192,16 @@ class PostgresStore:
             row = db.execute(query, (team_id,)).fetchone()
             return 0 if row is None else int(row[0])
 
+    def last_heard_ms(self, team_id: str, sessions: Sequence[str]) -> dict[str, int]:
+        with self._pool.transaction() as db:
+            rows = db.execute(
+                "SELECT s.session, max(k.ts_ms) FROM streams s CROSS JOIN LATERAL (SELECT ts_ms FROM event_keys k"
+                " WHERE k.team_id = s.team_id AND k.stream = s.stream ORDER BY k.seq DESC LIMIT 1) k"
+                " WHERE s.team_id = %s AND s.session = ANY(%s) GROUP BY s.session",
+                (team_id, list(sessions)),
+            ).fetchall()
+        return dict(rows)
+
     def erase(self, team_id: str, what: Erasable, name: str, now_ms: int) -> int:
         column: LiteralString = "session" if what == "session" else "workspace"
         gone = 0

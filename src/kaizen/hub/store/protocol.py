@@ -227,6 +227,10 @@ class HubStore(Protocol):
 
     def last_event_id(self, team_id: str) -> int: ...
 
+    def last_heard_ms(self, team_id: str, sessions: Sequence[str]) -> dict[str, int]:
+        """Time of the event with the highest `event_seq`, of those sessions that have events."""
+        ...
+
     def erase(self, team_id: str, what: Erasable, name: str, now_ms: int) -> int:
         """Deletes all rows of a session or workspace and remembers its name. How many rows went."""
         ...

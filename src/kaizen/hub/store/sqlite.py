@@ -172,6 +172,14 @@ class SqliteStore:
             row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
             return int(row[0]) if row else 0
 
+    def last_heard_ms(self, team_id: str, sessions: Sequence[str]) -> dict[str, int]:
+        sql = """
+            SELECT s.session, max((SELECT ts_ms FROM events e WHERE e.stream = s.id ORDER BY e.seq DESC LIMIT 1)) AS at
+              FROM streams s WHERE s.session IN (SELECT value FROM json_each(?))
+             GROUP BY s.session HAVING at IS NOT NULL"""
+        with self._file(team_id).reading() as db:
+            return dict(db.execute(sql, (msgspec.json.encode(sessions).decode(),)).fetchall())
+
     def erase(self, team_id: str, what: Erasable, name: str, now_ms: int) -> int:
         column = "session" if what == "session" else "workspace"
         value = "?" if what == "session" else "(SELECT id FROM workspaces WHERE hash = ?)"
