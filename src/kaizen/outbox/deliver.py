@@ -2,7 +2,7 @@
 
 One process at a time drives it (`sync.lock`). All state that matters is in the store, so a kill at any moment leaves
 what the next run needs; only which requests are in flight is in memory. At most `max_in_flight` POSTs run at once, two
-of a lane, lanes in the order of `KINDS`, the workspaces of a lane in turn. What an answer means is `policy.decide`.
+of a lane, lanes in the order of `KINDS`, the workspaces of a lane in turn. What an answer changes is in `answers`.
 
 Sinks are independent of the primary: each gets a batch once, beside the first POST (`fan_out` parallel) or after the
 primary took it. A batch that the primary has stays only for the sinks that are still owed.
@@ -15,15 +15,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-import msgspec
-from blake3 import blake3
-
 from kaizen.outbox import policy, seal
+from kaizen.outbox.answers import USER, Answers, Counts, limits, resume
 from kaizen.outbox.client import Post
 from kaizen.outbox.clock import Clock, RealClock
 from kaizen.outbox.fanout import Fanout
-from kaizen.outbox.policy import Answer, Limits
-from kaizen.outbox.seal import Content, Damaged, Item
+from kaizen.outbox.seal import Damaged
 from kaizen.outbox.settings import Report, Settings
 from kaizen.outbox.uuid7 import Keys
 from kaizen.store import outbox
@@ -34,7 +31,6 @@ from kaizen.wire.sink import Sink
 
 PER_LANE = 2
 RECEIPTS_DAYS = 90
-USER = "user"
 
 
 class Engine:
@@ -47,19 +43,20 @@ class Engine:
                  at: Callable[[str], None] = lambda _: None, on_look: Callable[[], None] = lambda: None,
                  on_progress: Callable[[Report], None] = lambda _: None) -> None:
         self._db, self._settings, self._post = db, settings, post
-        self._guard, self._is_alive, self._clock, self._chance, self._at = (
-            guard, is_alive, clock or RealClock(), chance, at)
+        self._guard, self._is_alive, self._clock, self._at = guard, is_alive, clock or RealClock(), at
         self._on_look, self._on_progress = on_look, on_progress
         self._new_key = Keys()
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting: dict[str, str] = {}  # batch id -> kind
         self._turn: dict[str, int] = {}  # lane -> envelope served last
         self._stuck: set[str] = set()  # lanes in which all that waits is behind its own older versions
-        self._is_plain = outbox.get(db, "is_plain") == "1"
         self._stop = asyncio.Event()
         self.report = Report()
-        self._fanout = Fanout(db, settings, sinks, self._clock, chance, at, self._spawn, self._count_retired,
+        self._counts = Counts(db, self.report)
+        self._fanout = Fanout(db, settings, sinks, self._clock, chance, at, self._spawn, self._counts.retired,
                               self.report)
+        self._answers = Answers(db, settings, self._fanout, self._counts, self.report, clock=self._clock,
+                                chance=chance, at=at, new_key=self._new_key)
 
     def stop(self) -> None:
         """Ends the run soon; what is in flight is dropped and sent again by the next."""
@@ -103,17 +100,17 @@ class Engine:
             if outbox.get(self._db, "fingerprint") != self._settings.fingerprint:
                 for lane in outbox.lanes(self._db):
                     if lane.pause_reason != USER:
-                        _resume(lane)
+                        resume(lane)
                     lane.learned_max_items = lane.learned_max_bytes = None
                     outbox.save_lane(self._db, lane)
                 outbox.set_(self._db, "fingerprint", self._settings.fingerprint)
                 outbox.set_(self._db, "is_plain", None)
-                self._is_plain = False
+                self._answers.is_plain = False
             for kind in KINDS:
                 died = 1
                 while died:
                     died = seal.expire(self._db, kind, now_ms - self._settings.max_age_ms, now_ms)
-                    self._count_dead(kind, died)
+                    self._counts.died(kind, died)
             outbox.drop_receipts(self._db, now_ms - RECEIPTS_DAYS * 86_400_000)
             self._fanout.give_up(now_ms)
 
@@ -167,7 +164,7 @@ class Engine:
                     self._stuck.add(kind)
                     break
                 if self._post is None:
-                    self._only_sinks(batch, now_ms)
+                    self._answers.only_sinks(batch, now_ms)
                     self._fanout.start(now_ms, is_once=is_once)
                     if self._fanout.busy >= self._settings.max_in_flight:
                         return
@@ -221,8 +218,8 @@ class Engine:
         for envelope in sorted(envelopes, key=lambda one: (one <= last, one)):
             with transaction(self._db):
                 lane = outbox.lane(self._db, kind)
-                batch, died = seal.seal(self._db, KINDS[kind], envelope, self._limits(lane), self._settings.hard_bytes,
-                                        now_ms, self._new_key, self._guard)
+                batch, died = seal.seal(self._db, KINDS[kind], envelope, limits(lane, self._settings),
+                                        self._settings.hard_bytes, now_ms, self._new_key, self._guard)
                 if batch is not None:
                     lane.sealed += 1
                     lane.bytes_raw += batch.body_bytes
@@ -236,11 +233,6 @@ class Engine:
                 return batch
         return None
 
-    def _limits(self, lane: Lane) -> Limits:
-        most = Limits(self._settings.max_items, self._settings.max_bytes)
-        return Limits(min(lane.learned_max_items or most.items, most.items),
-                      min(lane.learned_max_bytes or most.bytes, most.bytes))
-
     # The primary
 
     async def _deliver(self, batch: Batch) -> None:
@@ -249,7 +241,7 @@ class Engine:
             try:
                 content = seal.content_of(self._db, batch)
             except Damaged:
-                self._repair(batch)
+                self._answers.repair(batch)
                 return
             now_ms = self._clock.now_ms()
             with transaction(self._db):
@@ -262,7 +254,7 @@ class Engine:
                 outbox.save(self._db, batch)
                 if self._settings.fan_out == "parallel":
                     self._fanout.owe(batch, now_ms)
-                is_gzip = not self._is_plain and len(content.compressed) <= 0.9 * len(content.body)
+                is_gzip = not self._answers.is_plain and len(content.compressed) <= 0.9 * len(content.body)
                 body = content.compressed if is_gzip else content.body
                 lane.bytes_sent += len(body)
                 outbox.save_lane(self._db, lane)
@@ -271,225 +263,20 @@ class Engine:
             self.report.posts += 1
             answer = await self._post(KINDS[batch.kind].path, batch.id, body, batch.digest.hex(), is_gzip)
             self._at("CP8")
-            self._apply(batch, content, answer, is_gzip=is_gzip)
+            self._answers.apply(batch, content, answer, is_gzip=is_gzip)
             self._at("CP10")
         finally:
             self._posting.pop(batch.id, None)
-
-    def _repair(self, batch: Batch) -> None:
-        """Its bytes are not those that were sealed: never send them under its key."""
-        now_ms = self._clock.now_ms()
-        with transaction(self._db):
-            items = seal.salvaged(self._db, batch)
-            if items is not None:
-                seal.reseal(self._db, batch, [items], now_ms, self._new_key)
-                return
-            _, body = outbox.content(self._db, batch.id)
-            member = seal.Member("", None, len(body), batch.sealed_ms)
-            seal.bury(self._db, batch, [((member, body), "unparseable", "the sealed batch is damaged")], now_ms)
-            outbox.drop_batch(self._db, batch.id)
-            self._count_dead(batch.kind, 1)
-
-    def _apply(self, batch: Batch, content: Content, answer: Answer, *, is_gzip: bool) -> None:
-        """One transaction for all that an answer changes."""
-        now_ms = self._clock.now_ms()
-        kind = KINDS[batch.kind]
-        with transaction(self._db):
-            lane = outbox.lane(self._db, batch.kind)
-            decision = policy.decide(answer, policy.Tried(
-                items=batch.item_count, list_name=kind.list_name, is_compressed=is_gzip, conflicts=batch.conflicts,
-                rekeyed=batch.rekeyed, server_errors=batch.server_errors, first_error_ms=batch.first_error_ms,
-                is_overtaken=lane.accepted > (batch.accepted_before or 0)), now_ms)
-            lane.last_status = batch.last_status = answer.status
-            every = outbox.lane(self._db, EVERY)
-            if answer.status is None:
-                every.failures += 1
-                if every.failures >= policy.BREAKER_AFTER:
-                    every.paused_until_ms = now_ms + int(policy.probe_after_s(every.failures) * 1000)
-                    every.pause_reason = "unreachable"
-                outbox.save_lane(self._db, every)
-            elif every.failures:
-                every.failures = 0
-                if every.pause_reason == "unreachable":
-                    _resume(every)
-                outbox.save_lane(self._db, every)
-            outbox.save_lane(self._db, lane)
-            match decision:
-                case policy.Retire():
-                    self._retire(batch, content, decision, now_ms)
-                case policy.Split(is_too_large=is_too_large):
-                    if is_too_large:
-                        learned = policy.shrunk(batch.item_count, batch.body_bytes)
-                        lane.learned_max_items, lane.learned_max_bytes = learned.items, learned.bytes
-                    lane.accepted_in_row = 0
-                    lane.bisects += 1
-                    outbox.save_lane(self._db, lane)
-                    cut = policy.halves([member.length for member in content.members])
-                    items = self._items(batch, content)
-                    self._replace(batch, [items[:cut], items[cut:]], now_ms)
-                case policy.Bury(indexes=indexes, reason=reason, detail=detail):
-                    items = self._items(batch, content)
-                    seal.bury(self._db, batch, [(items[index], reason, detail) for index in indexes], now_ms)
-                    self._at("CP13")
-                    self._count_dead(batch.kind, len(indexes))
-                    self._replace(batch, [[one for index, one in enumerate(items) if index not in indexes]], now_ms)
-                case policy.Reseal():
-                    batch.rekeyed += 1
-                    lane.key_conflicts += 1
-                    outbox.save_lane(self._db, lane)
-                    self._replace(batch, [self._items(batch, content)], now_ms)
-                case policy.Plain():
-                    self._is_plain = True
-                    outbox.set_(self._db, "is_plain", "1")
-                    outbox.save(self._db, batch)
-                case policy.Wait():
-                    self._wait(batch, lane, answer, decision, now_ms)
-                case policy.Pause(scope=scope, reason=reason, for_s=for_s):
-                    paused = lane if scope == "lane" else outbox.lane(self._db, EVERY)
-                    if paused.pause_reason != USER:
-                        paused.paused_until_ms, paused.pause_reason = now_ms + int(for_s * 1000), reason
-                    self._fail(paused, reason, now_ms)
-                    batch.last_error = reason
-                    outbox.save(self._db, batch)
-
-    def _items(self, batch: Batch, content: Content) -> list[Item]:
-        return content.items(outbox.envelope_body(self._db, batch.envelope_id), KINDS[batch.kind])
-
-    def _retire(self, batch: Batch, content: Content, done: policy.Retire, now_ms: int) -> None:
-        lane = outbox.lane(self._db, batch.kind)
-        if done.dead:
-            items = self._items(batch, content)
-            seal.bury(self._db, batch, [(items[index], reason, detail) for index, reason, detail in done.dead], now_ms)
-        lane.accepted += 1
-        lane.replayed += done.is_replay
-        lane.received += done.received
-        lane.deduped += done.deduped
-        lane.shortfalls += done.is_short
-        lane.died += len(done.dead)
-        lane.failures, lane.last_success_ms = 0, now_ms
-        if lane.pause_reason not in (None, USER):
-            _resume(lane)
-        self._learn(lane)
-        outbox.save_lane(self._db, lane)
-        outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
-        self._at("CP9")
-        self._fanout.owe(batch, now_ms)
-        batch.is_delivered, batch.delivered_ms = True, now_ms
-        outbox.save(self._db, batch)
-        self.report.batches += 1
-        self.report.replays += done.is_replay
-        self.report.died += len(done.dead)
-        is_owed = any(one.state == "owed" for one in outbox.sinks_of(self._db, batch.id))
-        if not self._fanout.holds(batch.id):
-            self._count_retired(batch.kind, batch.item_count - len(done.dead))
-        if not is_owed:
-            outbox.drop_batch(self._db, batch.id)
-
-    def _receipt(self, batch: Batch, content: Content, now_ms: int) -> tuple[object, ...]:
-        origin, left_out = blake3(), dict[str, int]()
-        for member in content.members:
-            if member.origin is None:
-                continue
-            digest, counts = msgspec.msgpack.decode(member.origin, type=tuple[bytes, dict[str, int]])
-            origin.update(digest)
-            for name, count in counts.items():
-                left_out[name] = left_out.get(name, 0) + count
-        return (batch.id, batch.kind, now_ms, batch.item_count, self._settings.redaction,
-                msgspec.json.encode(left_out), origin.digest(), batch.digest)
-
-    def _learn(self, lane: Lane) -> None:
-        lane.accepted_in_row += 1
-        if lane.learned_max_items is None or lane.accepted_in_row < policy.GROW_AFTER:
-            return
-        lane.accepted_in_row = 0
-        grown = policy.grown(self._limits(lane), Limits(self._settings.max_items, self._settings.max_bytes))
-        lane.learned_max_items, lane.learned_max_bytes = (None, None) if grown is None else (grown.items, grown.bytes)
-
-    def _wait(self, batch: Batch, lane: Lane, answer: Answer, wait: policy.Wait, now_ms: int) -> None:
-        batch.delay_ms = policy.delay_ms(batch.delay_ms, wait.at_least_s, self._chance)
-        batch.next_attempt_ms, batch.last_error = now_ms + batch.delay_ms, wait.failure
-        batch.conflicts += answer.status == 409
-        if answer.status is not None and answer.status >= 500:
-            batch.server_errors += 1
-            batch.first_error_ms = now_ms if batch.first_error_ms is None else batch.first_error_ms
-        else:
-            batch.server_errors, batch.first_error_ms = 0, None
-        outbox.save(self._db, batch)
-        if wait.scope == "all":
-            every = outbox.lane(self._db, EVERY)
-            if every.pause_reason != USER:
-                every.paused_until_ms, every.pause_reason = batch.next_attempt_ms, wait.failure
-            self._fail(every, wait.failure, now_ms)
-        elif wait.scope == "lane" and lane.pause_reason != USER:
-            lane.paused_until_ms, lane.pause_reason = batch.next_attempt_ms, wait.failure
-        # Also where everything waits: a pause that outlives the run must be seen at its lane.
-        if wait.scope == "all" and lane.pause_reason != USER:
-            lane.paused_until_ms, lane.pause_reason = batch.next_attempt_ms, wait.failure
-        lane.accepted_in_row = 0
-        self._fail(lane, wait.failure, now_ms)
-
-    def _fail(self, lane: Lane, failure: str, now_ms: int) -> None:
-        if lane.kind != EVERY:
-            lane.failures += 1
-        lane.last_error, lane.last_error_ms = failure, now_ms
-        outbox.save_lane(self._db, lane)
-
-    def _replace(self, batch: Batch, parts: Sequence[Sequence[Item]], now_ms: int) -> None:
-        made = seal.reseal(self._db, batch, parts, now_ms, self._new_key, lambda: self._at("CP12"))
-        self._fanout.replaced(batch.id, [one.id for one in made])
-
-    def _count_retired(self, kind: str, items: int) -> None:
-        lane = outbox.lane(self._db, kind)
-        lane.retired += items
-        outbox.save_lane(self._db, lane)
-        self.report.retired += items
-
-    def _count_dead(self, kind: str, items: int) -> None:
-        if items:
-            lane = outbox.lane(self._db, kind)
-            lane.died += items
-            outbox.save_lane(self._db, lane)
-            self.report.died += items
-
-    def _only_sinks(self, batch: Batch, now_ms: int) -> None:
-        """Without a primary a batch is delivered when it is sealed, and retired when its sinks have it."""
-        with transaction(self._db):
-            self._fanout.owe(batch, now_ms)
-            batch.is_delivered, batch.delivered_ms = True, now_ms
-            outbox.save(self._db, batch)
-            content = seal.content_of(self._db, batch)
-            outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
-            is_owed = bool(outbox.sinks_of(self._db, batch.id))
-            if not self._fanout.holds(batch.id):
-                self._count_retired(batch.kind, batch.item_count)
-            if not is_owed:
-                outbox.drop_batch(self._db, batch.id)
-        self.report.batches += 1
 
     async def _probe(self) -> None:
         assert self._is_alive is not None
         try:
             lives = await self._is_alive()
-            now_ms = self._clock.now_ms()
-            with transaction(self._db):
-                every = outbox.lane(self._db, EVERY)
-                if lives:
-                    every.failures = 0
-                    if every.pause_reason != USER:
-                        _resume(every)
-                else:
-                    every.failures += 1
-                    every.paused_until_ms = now_ms + int(policy.probe_after_s(every.failures) * 1000)
-                    every.pause_reason = "unreachable"
-                outbox.save_lane(self._db, every)
+            self._answers.probed(lives=lives)
         finally:
             self._posting.pop("probe", None)
 
 
 async def _until_set(event: asyncio.Event) -> None:
     await event.wait()
-
-
-def _resume(lane: Lane) -> None:
-    lane.paused_until_ms = lane.pause_reason = None
 
