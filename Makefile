@@ -59,7 +59,7 @@ docs: $(STAMP)
 CORPUS ?= /tmp/kaizen-corpus
 bench: $(STAMP)
 	$(BIN)/python bench/corpus.py $(CORPUS) --sessions 3000 --bytes 1e9 --seed 1
-	HOME=$(CORPUS) KAIZEN_HOME=$$(mktemp -d) $(BIN)/kaizen load
+	$(BIN)/python bench/rates.py $(CORPUS)
 
 # The newest versions that pyproject.toml allows, pinned.
 lock:

@@ -253,7 +253,7 @@ def ago(ms: int | None, now_ms: int) -> str:
 def size(number: int | None) -> str:
     if number is None:
         return UNKNOWN
-    for scale, unit in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
+    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (1000, "kB")):
         if number >= scale:
             return f"{number / scale:.1f} {unit}"
     return f"{number} B"

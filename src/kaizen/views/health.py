@@ -45,7 +45,7 @@ class Coverage(msgspec.Struct):
 
 def store(path: str, sizes: Mapping[str, int], file_bytes: int) -> Check:
     counts = ", ".join(f"{number:,} {name}" for name, number in sizes.items())
-    return Check("store", "ok", f"{path}: {counts}, {file_bytes / (1 << 20):.1f} MB.")
+    return Check("store", "ok", f"{path}: {counts}, {file_bytes / 1e6:.1f} MB.")
 
 
 def integrity(problems: Sequence[str]) -> Check:
