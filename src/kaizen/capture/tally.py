@@ -21,6 +21,7 @@ from kaizen.pricing import PriceBook
 from kaizen.store import events, requests, sessions, usage
 from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
+from kaizen.store.usage import Amounts
 
 Key = TypeVar("Key")
 
@@ -92,20 +93,21 @@ class Tally:
             row = self._requests[agent][key]
             row.is_copy, row.session_id = min(
                 claims, key=lambda claim: (claim[0], *self._sessions[claim[1] - 1].owner_rank()))
-        sums: dict[tuple[int, int, str], list[int]] = {}
+        told: dict[tuple[int, int, str], list[Amounts]] = defaultdict(list)
         with transaction(db) as rev:
             self._put_sessions(db, rev)
             for agent, rows in self._requests.items():
                 _judge(rows)
                 for row in rows.values():
                     if row.duplicate_of is None:
-                        _add(sums, (row.session_id, row.ts_ms // usage.QUARTER_MS, row.model or ""), amounts_of(row))
+                        told[row.session_id, row.ts_ms // usage.QUARTER_MS, row.model or ""].append(amounts_of(row))
                 if edges:
                     _put_events(db, agent, rows, edges, rev)
             quarters: dict[tuple[int, int, str, str], list[int]] = {}
             by_session: dict[tuple[int, str], list[int]] = {}
-            for (session_id, quarter, model), amounts in sums.items():
+            for (session_id, quarter, model), parts in told.items():
                 session = self._sessions[session_id - 1]
+                amounts = list(map(sum, zip(*parts, strict=True)))
                 _add(quarters, (quarter, session.workspace_id or 0, session.agent, model), amounts)
                 _add(by_session, (session_id, model), amounts)
             usage.add_by_quarter(db, quarters)

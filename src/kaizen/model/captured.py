@@ -25,7 +25,8 @@ def group_of(thread: str) -> str:
 
 
 def is_captured(row: Request) -> bool:
-    return (row.request or "").rpartition(":")[0].endswith(MARK)
+    name = row.request or ""
+    return MARK in name and name.rpartition(":")[0].endswith(MARK)
 
 
 def judge_captured(rows: Iterable[Request]) -> dict[str, str | None]:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
 _ADVISOR = re.compile(r":advisor\d+\Z")
 
 
-class Request(msgspec.Struct, gc=False):
+class Request(msgspec.Struct, gc=False, array_like=True):
     """The `cost` row of a request. Field order = column order of `store.requests.COLUMNS`."""
 
     id: int
@@ -79,6 +80,7 @@ USAGE = ("model", "is_sidechain", "stop_reason", "input_tokens", "output_tokens"
          "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "service_tier",
          "speed", "flag", "file_id", "file_offset")
 KNOWN = ("latency_ms", "context_max_tokens", "ttft_ms", "retry_count", "reported_cost_usd_e6", "web_search_requests")
+_known = attrgetter(*KNOWN)
 
 
 def _speaks_for(other: Request, kept: Request) -> bool:
@@ -100,11 +102,12 @@ def absorb(kept: Request, other: Request) -> bool:
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
         changed = True
-    for name in KNOWN:
-        value = getattr(other, name)
-        if value is not None and (getattr(kept, name) is None or value > getattr(kept, name)):
-            setattr(kept, name, value)
-            changed = True
+    if _known(other) != _known(kept):
+        for name in KNOWN:
+            value = getattr(other, name)
+            if value is not None and (getattr(kept, name) is None or value > getattr(kept, name)):
+                setattr(kept, name, value)
+                changed = True
     if (not other.ts_exact, other.ts_ms) < (not kept.ts_exact, kept.ts_ms):
         kept.ts_ms, kept.ts_exact = other.ts_ms, other.ts_exact
         changed = True
