@@ -23,6 +23,7 @@ import msgspec
 
 from kaizen.config.model import Config, Sync
 from kaizen.outbox import run, seal
+from kaizen.outbox.answers import Answers
 from kaizen.outbox.deliver import Engine
 from kaizen.outbox.gate import Gate
 from kaizen.redact.guard import leaks
@@ -79,8 +80,8 @@ def bench(folder: Path, items: int, store: str) -> None:
         made = msgspec.json.decode(said)["data"]
         gate = Gate(Config(sync=Sync(team_id="team")), Salt(b"\x07" * 32), made["url"], made["token"], "team")
         queue, work = [0.0], [0.0]
-        for name in ("_sealed", "_apply"):
-            setattr(Engine, name, timed(getattr(Engine, name), queue))
+        for part, name in ((Engine, "_sealed"), (Answers, "apply")):
+            setattr(part, name, timed(getattr(part, name), queue))
         seal.gzip.compress = timed(gzip.compress, work)
         seal.gzip.decompress = timed(gzip.decompress, work)
         seal._is_batch = timed(seal._is_batch, work)
