@@ -277,7 +277,27 @@ def test_one_of_two_that_share_history_is_rewritten(lab: Lab, name: str) -> None
         assert_rolled_up(machine)
         assert machine.totals() == left.totals()
         assert machine.totals("codex") == left.totals("codex")
+        for table in ("events", "bodies"):
+            assert machine.dump()[table] == left.dump()[table], table
         put(machine, files)
         machine.load()
         machine.load()
         lab.check(machine, name, but=("order", "turns", "spans"))
+
+
+def test_prompts_that_a_rewritten_file_told_first_are_read_from_the_other(lab: Lab) -> None:
+    """No request is shared, so no sighting says that the files have anything in common."""
+    machine, left = lab.machine(), lab.machine()
+    old, new = (f".claude/projects/p/{c * 8}-1111-4111-8111-111111111111.jsonl" for c in "ab")
+    history = b"".join(
+        json.dumps({"type": "user", "uuid": f"{n:08}-0000-4000-8000-000000000000", "cwd": "/w",
+                    "timestamp": f"2026-02-01T10:0{n}:00.000Z", "message": {"role": "user", "content": f"say {n}"}}
+                   ).encode() + b"\n" for n in range(3))  # fmt: skip
+    put(machine, {old: history, new: history})
+    machine.load()
+    machine.write(machine.user / old, b"")
+    machine.load()
+    put(left, {new: history})
+    left.load()
+    assert len(left.dump()["events"]) == 3
+    assert machine.dump() == left.dump()

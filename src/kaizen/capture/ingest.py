@@ -58,7 +58,7 @@ class Ingest:
         self._paths: dict[int | None, str] = {None: ""}
         self._workspaces: dict[str, int] = {}
         self.new_events = 0
-        # Files that must be read again because another one, with which they share requests, was rewritten.
+        # Files that must be read again because another one, with which they share events, was rewritten.
         self.rewound: set[int] = set()
 
     def store(self, batches: Sequence[tuple[Batch, str]]) -> None:
@@ -313,6 +313,8 @@ class Ingest:
         if not items:
             return
         known = events.known(self._db, self._agent, [item.draft.key for item in items])
+        tellers = {one.file_id for one in known.values() if one.file_id is not None} - {self._file_id}
+        events.add_repeats(self._db, tellers, self._file_id)
         fresh: dict[str, Parsed] = {}
         seqs: dict[str, int] = {}  # given in the order of the file, also between rows that move here
         for item in items:

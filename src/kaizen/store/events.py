@@ -22,6 +22,7 @@ class Known(msgspec.Struct, gc=False):
     is_copy: bool
     is_error: bool | None
     latency_ms: int | None
+    file_id: int | None
 
 
 def reserve_ids(db: Connection, count: int) -> int:
@@ -32,7 +33,7 @@ def reserve_ids(db: Connection, count: int) -> int:
 
 def known(db: Connection, agent: str, keys: Sequence[str]) -> dict[str, Known]:
     found = db.execute(
-        """SELECT e.key, e.id, e.session_id, e.seq, e.kind, e.is_copy, e.is_error, e.latency_ms
+        """SELECT e.key, e.id, e.session_id, e.seq, e.kind, e.is_copy, e.is_error, e.latency_ms, e.file_id
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.agent = ? AND e.key = wanted.value""",
         (msgspec.json.encode(keys).decode(), agent))
     return {row[0]: Known(*row) for row in found}
@@ -111,13 +112,19 @@ def touch(db: Connection, session_id: int, rev: int) -> None:
 def delete_of_file(db: Connection, file_id: int) -> None:
     db.execute("DELETE FROM events WHERE file_id = ?", (file_id,))
     db.execute("DELETE FROM sightings WHERE file_id = ?", (file_id,))
+    db.execute("DELETE FROM repeats WHERE teller_id = ?", (file_id,))
+
+
+def add_repeats(db: Connection, teller_ids: Iterable[int], repeater_id: int) -> None:
+    db.executemany("INSERT OR IGNORE INTO repeats VALUES (?, ?)", [(teller, repeater_id) for teller in teller_ids])
 
 
 def files_sharing(db: Connection, file_id: int) -> list[int]:
-    """Other files that showed a request this file is the source of."""
+    """Other files that showed a request which this one showed, too, or told again what it told first."""
     return [row[0] for row in db.execute(
-        """SELECT DISTINCT other.file_id FROM sightings AS mine JOIN sightings AS other USING (event_id)
-            WHERE mine.file_id = ? AND other.file_id <> mine.file_id""", (file_id,))]
+        """SELECT other.file_id FROM sightings AS mine JOIN sightings AS other USING (event_id)
+            WHERE mine.file_id = ?1 AND other.file_id <> ?1
+            UNION SELECT repeater_id FROM repeats WHERE teller_id = ?1""", (file_id,))]
 
 
 def alternates(db: Connection, session_id: int) -> list[tuple[int, str]]:
