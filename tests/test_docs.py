@@ -121,6 +121,14 @@ def test_what_leaves_is_current() -> None:
     assert done.returncode == 0, "run: python scripts/what_leaves.py"
 
 
+def test_the_tests_named_for_each_bug_class_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", read("bug-classes.md"))
+    assert len(named) > 40
+    gone = [f"{file}::{name}" for file, name in named
+            if f"def {name}(" not in (REPOSITORY / file).read_text(encoding="utf-8")]  # fmt: skip
+    assert gone == []
+
+
 def test_every_decision_is_listed() -> None:
     listed = read("adr/README.md")
     assert [path.name for path in sorted((DOCS / "adr").glob("0*.md")) if f"({path.name})" not in listed] == []

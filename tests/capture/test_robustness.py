@@ -188,3 +188,28 @@ def test_the_store_is_private(tmp_path: Path) -> None:
     machine.load()
     assert (machine.home / "kaizen.db").stat().st_mode & 0o777 == 0o600
     assert machine.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_lines_without_end_take_bounded_memory(tmp_path: Path) -> None:
+    """A line of 200 MB, which is skipped, and one of 40 MB, which is read: what stands around them counts."""
+    machine = Machine(tmp_path)
+    said = b'{"type":"user","uuid":"u1","timestamp":"2026-02-01T10:00:00Z","message":{"role":"user","content":"'
+    path = machine.claude(f"p/{NAME}.jsonl")
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.write(answer(1))
+        for size in (200 << 20, 40 << 20):
+            file.write(said)
+            for _ in range(size >> 20):
+                file.write(b"word " * ((1 << 20) // 5))
+            file.write(b'"}}\n' + answer(size))
+    process = start(machine)
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        out = stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, out
+    assert used.ru_maxrss < 350 << 10  # KiB
+    assert machine.rows("SELECT count(*) FROM events WHERE kind = 'cost'") == [(3,)]
+    assert_every_byte_booked(machine)

@@ -71,7 +71,9 @@ def _head(detail: views.Detail, ink: Ink, tz: tzinfo) -> Iterator[str]:
                     f"{short_count(one.cache_read_tokens)} cache read",
                     f"{short_count(one.output_tokens)} output",
                     plural(one.requests, "request"),
-                ],
+                ]
+                if one.requests
+                else ["-"],
             ),
             (
                 "Work",

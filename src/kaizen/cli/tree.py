@@ -75,7 +75,7 @@ def _tree_line(node: views.Node, indent: str, ink: Ink, times: int) -> str:
     ]
     if node.status and node.status != "ok":
         parts.append(ink.paint(f"[{node.status}]", STATUS_COLORS.get(node.status, "dim")))
-    took = node.duration_ms if node.duration_ms is not None else node.subtree_duration_ms
+    took = node.duration_ms if node.duration_ms is not None else node.subtree_duration_ms or None
     if took is not None and times == 1:
         parts.append(ink.dim(duration(took)))
     if node.requests:

@@ -97,7 +97,7 @@ def explain(db: Connection, one: SessionRow, prices: PriceBook) -> Explanation:
     requests = [_request(row, sightings.get(row.id, []), prices) for row in costs.cost_rows(db, one.id)]
     counted = [request for request in requests if request.is_counted]
     known = [request.cost_pusd for request in counted if request.cost_pusd is not None]
-    total = sum(known) if known or not counted else None
+    total = sum(known) if known or (requests and not counted) else None
     micro = None if total is None else round_half_even(total)
     return Explanation(
         session_id=one.host_id,

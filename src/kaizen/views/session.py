@@ -295,7 +295,8 @@ def spans(db: Connection, one: SessionRow, now_ms: int) -> list[SpanLine]:
 
 
 def tree(db: Connection, one: SessionRow, now_ms: int) -> Node:
-    return _node(session_tree(_trace(db, one, now_ms, {one.id})))
+    root = session_tree(_trace(db, one, now_ms, {one.id}))
+    return _node(root, 0 if root.subtree.requests else None)
 
 
 def _trace(db: Connection, one: SessionRow, now_ms: int, seen: set[int]) -> model.Trace:
@@ -338,7 +339,8 @@ def _request(row: CostRow) -> model.Request:
     )
 
 
-def _node(node: model.SpanNode) -> Node:
+def _node(node: model.SpanNode, free: int | None) -> Node:
+    """`free`: what it costs to ask nothing. Unknown where no request was written down at all."""
     return Node(
         node.kind,
         node.name,
@@ -350,17 +352,17 @@ def _node(node: model.SpanNode) -> Node:
         node.subtree_duration_ms,
         node.subtree.requests,
         node.subtree.unpriced,
-        _cost(node.own),
-        _cost(node.subtree),
+        _cost(node.own, free),
+        _cost(node.subtree, free),
         node.subtree.tokens,
         node.cost_share,
         node.is_flagged,
         node.seq,
-        [_node(child) for child in node.children],
+        [_node(child, free) for child in node.children],
     )
 
 
-def _cost(spend: model.Spend) -> int | None:
+def _cost(spend: model.Spend, free: int | None) -> int | None:
     if not spend.requests:
-        return 0
+        return free
     return round_half_even(spend.cost_pusd) if spend.unpriced < spend.requests else None
