@@ -187,7 +187,15 @@ def test_teams_and_tokens_are_managed_beside_a_running_hub(hub: Served, tmp_path
 
     assert call("team", "add", "backend", "--retention-days", "30").status == 0
     assert call("team", "add", "backend").status == 2
-    assert "backend" in call("team", "list").out
+    changed = call("team", "set", "backend", "--display-name", "Backend", "--requests-per-minute", "60", "--json")
+    assert changed.json["data"]["settings"] == {
+        "display_name": "Backend", "retention_days": 30, "requests_per_minute": 60}  # fmt: skip
+    assert call("team", "set", "backend", "--requests-per-minute", "0").status == 0
+    assert call("team", "list", "--json").json["data"][0]["settings"] == {
+        "display_name": "Backend", "retention_days": 30}  # fmt: skip
+    assert call("team", "set", "backend").status == 2
+    assert call("team", "set", "nobody", "--retention-days", "3").status == 3
+    assert "Backend" in call("team", "list").out
     made = call("token", "create", "team", "--scope", "ingest", "--label", "ci", "--json").json["data"]
     assert hub.post("/v1/events", "events", event(1), token=made["token"]).status_code == 202
     assert made["token"] not in call("token", "list", "team").out

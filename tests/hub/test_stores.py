@@ -3,6 +3,8 @@
 import itertools
 import random
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from kaizen.errors import StoreError, StoreTooNew
 from kaizen.hub.answer import Accepted
+from kaizen.hub.limits import Rate
 from kaizen.hub.store.open import open_store
 from kaizen.hub.store.protocol import (
     Amounts,
@@ -23,6 +26,7 @@ from kaizen.hub.store.protocol import (
     KeyReused,
     Refused,
     Replayed,
+    Settings,
     Stored,
     Team,
     Token,
@@ -335,6 +339,45 @@ def test_a_team_is_added_once(store: HubStore) -> None:
     assert len(store.secret()) == 32
     assert store.secret() == store.secret()
     store.check()
+
+
+def test_what_a_team_decides_can_change(store: HubStore) -> None:
+    decided = Settings(display_name="The team", retention_days=7, requests_per_minute=30)
+    store.add_token(Token("t-1", TEAM, ["read"], "", NOW), b"hash")
+    assert store.set_team(TEAM, decided)
+    assert [one.settings for one in store.teams()] == [decided]
+    grant = store.team_of(b"hash")
+    assert grant is not None
+    assert grant.team.settings == decided
+    assert not store.set_team("nobody", decided)
+
+
+def test_a_bucket_gives_what_it_holds_and_fills_again(store: HubStore) -> None:
+    slow = Rate(per_minute=2, burst=3)
+    assert store.wait_ms("a", slow) == 0
+    assert [store.take("a", slow) for _ in range(4)] == [True, True, True, False]
+    assert 25_000 < store.wait_ms("a", slow) <= 30_000
+    assert store.take("b", slow)
+    quick = Rate(per_minute=60_000, burst=1)  # one each millisecond
+    assert store.take("c", quick)
+    time.sleep(0.01)
+    assert store.wait_ms("c", quick) == 0
+    assert store.take("c", quick)
+
+
+def test_a_bucket_is_shared_by_all_who_take_at_once(store: HubStore) -> None:
+    rate = Rate(per_minute=1, burst=40)
+    taken: list[bool] = []
+
+    def take() -> None:
+        taken.extend(store.take("a", rate) for _ in range(20))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sum(taken) == 40
 
 
 def test_a_full_disk_is_told_apart_and_nothing_is_stored(tmp_path: Path) -> None:

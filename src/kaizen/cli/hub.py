@@ -5,7 +5,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -16,6 +16,7 @@ from kaizen.cli.run import Run
 from kaizen.errors import BadConfig, KaizenError, TeamNotFound
 
 if TYPE_CHECKING:
+    from kaizen.hub.address import Network
     from kaizen.hub.store.protocol import HubStore, Team, Token
 
 DEFAULT_LISTEN = "127.0.0.1:7879"
@@ -65,8 +66,13 @@ def store_option(function: Function) -> Function:
               help="Of each token; 0 is no limit.")  # fmt: skip
 @click.option("--body-timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, metavar="SECONDS",
               help="For a whole body to arrive.")  # fmt: skip
+@click.option("--trusted-proxy", "trusted", multiple=True, metavar="ADDRESS",
+              help="An address or network that is believed about who asked; may be given again.")  # fmt: skip
+@click.option("--proxy-header", type=click.Choice(["x-forwarded-for", "forwarded"]), default="x-forwarded-for",
+              show_default=True, help="Where trusted proxies say it.")  # fmt: skip
 def serve(
-    run: Run, listen: str, store: str | None, url: str | None, team: str, requests_per_minute: int, body_timeout: float
+    run: Run, listen: str, store: str | None, url: str | None, team: str, requests_per_minute: int, body_timeout: float,
+    trusted: tuple[str, ...], proxy_header: Literal["x-forwarded-for", "forwarded"],
 ) -> None:
     """Run the hub until it is told to stop.
 
@@ -74,11 +80,13 @@ def serve(
     goes to stderr: never a payload, never a token. Ctrl-C or SIGTERM lets running requests finish.
     """
     from kaizen.hub import serve as server
+    from kaizen.hub.address import Proxies
     from kaizen.hub.hub import Hub
-    from kaizen.hub.limits import Limits
+    from kaizen.hub.limits import Limits, burst_of
     from kaizen.redact.guard import leaks
     from kaizen.redact.schema import reduce
 
+    proxies = Proxies(_networks(trusted), proxy_header)
     with closing(_open(run, store)) as opened:
         try:
             listening = server.listen(*_address(listen))
@@ -93,8 +101,9 @@ def serve(
             else:
                 run.out.note(f"Listening on {reached}")
             limits = Limits(requests_per_minute=requests_per_minute, body_timeout_s=body_timeout,
-                            burst=max(1, requests_per_minute // 5))  # fmt: skip
-            server.serve(Hub(opened, limits, guard=lambda text: bool(leaks(text)), reduce=reduce), listening)
+                            burst=burst_of(requests_per_minute))  # fmt: skip
+            hub = Hub(opened, limits, guard=lambda text: bool(leaks(text)), reduce=reduce, proxies=proxies)
+            server.serve(hub, listening)
 
 
 def _first_team(run: Run, store: "HubStore", team_id: str, url: str) -> FirstRun:
@@ -123,23 +132,59 @@ def _first_lines(made: FirstRun, ink: Ink) -> Iterator[str]:
     yield ""
 
 
+def settings_options(function: Function) -> Function:
+    """What a team decides; None for what was not given."""
+    for option in (
+        click.option("--min-client", metavar="VERSION", help="Oldest kaizen to accept.  [default: 0.1.0]"),
+        click.option("--allow-free-text/--no-free-text", default=None,
+                     help="Take the texts of feedback and evaluations."),
+        click.option("--strict-clients/--no-strict-clients", default=None,
+                     help="Refuse whole batches of old clients for one bad item."),
+        click.option("--requests-per-minute", type=click.IntRange(min=0),
+                     help="Of each of its tokens; 0 is what the hub allows everybody.  [default: 0]"),
+        click.option("--retention-days", type=click.IntRange(min=1), help="Older items are deleted.  [default: 400]"),
+        click.option("--display-name", metavar="TEXT", help="What people call it."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 @command(schema="hub team add/1", name="add", examples=["kaizen hub team add backend --retention-days 180"])
 @click.argument("name")
-@click.option("--retention-days", type=click.IntRange(min=1), default=400, show_default=True,
-              help="Older items are deleted.")  # fmt: skip
-@click.option("--strict-clients", is_flag=True, help="Refuse whole batches of old clients for one bad item.")
-@click.option("--allow-free-text", is_flag=True, help="Take the texts of feedback and evaluations.")
-@click.option("--min-client", default="0.1.0", show_default=True, metavar="VERSION", help="Oldest kaizen to accept.")
+@settings_options
 @store_option
-def team_add(
-    run: Run, name: str, retention_days: int, strict_clients: bool, allow_free_text: bool, min_client: str,
-    store: str | None,
-) -> None:
+def team_add(run: Run, name: str, store: str | None, **given: Any) -> None:
     """Add a team. Give its machines a token next: kaizen hub token create NAME."""
     with closing(_open(run, store)) as opened:
-        made = _add(run, opened, name, retention_days=retention_days, strict_clients=strict_clients,
-                    allow_free_text=allow_free_text, min_client=min_client)  # fmt: skip
+        made = _add(run, opened, name, **_chosen(given))
         run.out.show(made, lambda team, ink: [f"Added {ink.bold(team.team_id)}."])
+
+
+@command(
+    schema="hub team set/1",
+    name="set",
+    examples=["kaizen hub team set backend --retention-days 90 --requests-per-minute 1200"],
+)
+@click.argument("name")
+@settings_options
+@store_option
+def team_set(run: Run, name: str, store: str | None, **given: Any) -> None:
+    """Change what a team decided. A running hub follows within five seconds."""
+    chosen = _chosen(given)
+    if not chosen:
+        raise click.UsageError("There is nothing to change. Name at least one setting.")
+    with closing(_open(run, store)) as opened:
+        before = _known_team(opened, name)
+        after = msgspec.structs.replace(before, settings=msgspec.structs.replace(before.settings, **chosen))
+        opened.set_team(name, after.settings)
+        run.out.show(after, lambda team, ink: [f"Changed {ink.bold(team.team_id)}: {', '.join(sorted(chosen))}."])
+
+
+def _chosen(given: dict[str, Any]) -> dict[str, Any]:
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "requests_per_minute" in chosen:
+        chosen["requests_per_minute"] = chosen["requests_per_minute"] or None
+    return chosen
 
 
 @command(schema="hub team list/1", name="list", is_list=True, examples=["kaizen hub team list"])
@@ -154,8 +199,13 @@ def _team_lines(teams: "list[Team]", ink: Ink) -> Iterator[str]:
     if not teams:
         yield "No teams yet: kaizen hub team add NAME, or kaizen hub serve"
         return
-    columns = [Column("Team", style="cyan"), Column("Added"), Column("Keeps", right=True)]
-    rows = [[one.team_id, ago(one.created_ms, ink.now_ms), f"{one.settings.retention_days} days"] for one in teams]
+    columns = [Column("Team", style="cyan"), Column("Name", flexible=True), Column("Added"),
+               Column("Keeps", right=True)]  # fmt: skip
+    rows = [
+        [one.team_id, one.settings.display_name or "", ago(one.created_ms, ink.now_ms),
+         f"{one.settings.retention_days} days"]
+        for one in teams
+    ]  # fmt: skip
     yield from table(columns, rows, ink)
 
 
@@ -235,7 +285,7 @@ def openapi(run: Run) -> None:
     run.out.show(document(), lambda whole, _ink: [msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()])
 
 
-team = group("team", "Teams of this hub.", [team_add, team_list])
+team = group("team", "Teams of this hub.", [team_add, team_set, team_list])
 token = group("token", "Tokens of a team.", [token_create, token_list, token_revoke])
 hub = group("hub", "Run the server that a team's machines send their numbers to.",
             [serve, team, token, export, openapi])  # fmt: skip
@@ -258,11 +308,22 @@ def _add(run: Run, store: "HubStore", name: str, **settings: Any) -> "Team":
     return made
 
 
-def _known_team(store: "HubStore", name: str) -> None:
-    known = [one.team_id for one in store.teams()]
+def _known_team(store: "HubStore", name: str) -> "Team":
+    known = {one.team_id: one for one in store.teams()}
     if name not in known:
-        hint = f"It has: {', '.join(known[:9])}" if known else "Add one: kaizen hub team add NAME"
+        hint = f"It has: {', '.join(list(known)[:9])}" if known else "Add one: kaizen hub team add NAME"
         raise TeamNotFound(f"This hub has no team {name!r}.", hint=hint)
+    return known[name]
+
+
+def _networks(typed: tuple[str, ...]) -> "list[Network]":
+    from kaizen.hub.address import networks
+
+    try:
+        return networks(typed)
+    except ValueError as error:
+        raise BadConfig(f"--trusted-proxy is no address or network: {error}.",
+                        hint="Name the proxy itself, such as 127.0.0.1 or 10.0.0.0/8.") from error  # fmt: skip
 
 
 def _url(host: str, port: int) -> str:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaizen import __version__
 from kaizen.hub import ingest, reads, stream
+from kaizen.hub.address import Proxies
 from kaizen.hub.answer import Refusal
 from kaizen.hub.hub import Hub
 from kaizen.hub.store.protocol import Erasable, Full, Unavailable
@@ -61,14 +62,15 @@ def make(hub: Hub, write_log: Write = to_stderr) -> ASGIApp:
         yield
         await hub.close()
 
-    return Outermost(Router(routes, redirect_slashes=False, default=_unknown_route, lifespan=lifespan), write_log)
+    router = Router(routes, redirect_slashes=False, default=_unknown_route, lifespan=lifespan)
+    return Outermost(router, hub.proxies, write_log)
 
 
 class Outermost:
-    """Gives every request an id and a line in the log, and turns what was raised into an answer."""
+    """Gives every request an id, an address and a line in the log, and turns what was raised into an answer."""
 
-    def __init__(self, inner: ASGIApp, write_log: Write) -> None:
-        self._inner, self._write_log = inner, write_log
+    def __init__(self, inner: ASGIApp, proxies: Proxies, write_log: Write) -> None:
+        self._inner, self._proxies, self._write_log = inner, proxies, write_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +79,7 @@ class Outermost:
         request_id = secrets.token_hex(8)
         scope["app"] = self
         scope["hub.request_id"] = request_id
+        address = scope["hub.address"] = self._proxies.client_of(scope)
         said: dict[str, object] = {}
         scope["hub.log"] = said
         started, status, is_read = time.perf_counter(), 0, False
@@ -105,8 +108,8 @@ class Outermost:
                 raise
             await _answer_to(error, request_id, said)(scope, receiving, sending)
         finally:
-            line = {"ts_ms": time.time_ns() // 1_000_000, "request_id": request_id, "method": scope["method"],
-                    "path": scope["path"][:200], "status": status,
+            line = {"ts_ms": time.time_ns() // 1_000_000, "request_id": request_id, "address": address,
+                    "method": scope["method"], "path": scope["path"][:200], "status": status,
                     "ms": round((time.perf_counter() - started) * 1000, 1), **said}  # fmt: skip
             self._write_log(msgspec.json.encode(line))
 

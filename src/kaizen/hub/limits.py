@@ -1,6 +1,11 @@
-"""How much of everything a hub takes; health publishes it. Counters live in one process: n processes allow n times."""
+"""How much of everything a hub takes; health publishes it.
+
+How often a token may ask and an address may fail is counted by the store (`take`), for all processes together. What
+protects one process from too much at a time is counted in that process: n processes can do n times as much.
+"""
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,8 +13,20 @@ import msgspec
 
 from kaizen.hub.answer import Refusal
 
-# Buckets that nobody used for a minute are full again, so forgetting them changes nothing.
 _MAX_BUCKETS = 10_000
+# Buckets that nobody used for so long are full again, so forgetting them changes nothing.
+FULL_AFTER_MS = 3_600_000
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """`burst` at once, refilled at `per_minute`, which is more than 0; it takes less than an hour to fill."""
+
+    per_minute: int
+    burst: int
+
+    @property
+    def per_ms(self) -> float:
+        return self.per_minute / 60_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,27 +47,52 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_header_bytes: int = 64 << 10
     max_connections: int = 4_096
 
+    @property
+    def failures(self) -> Rate:
+        return Rate(self.failures_per_minute, self.failures_per_minute)
+
+    def requests(self, of_team: int | None) -> Rate | None:
+        """Of one token, or what its team allows it. None is no limit."""
+        if of_team is not None:
+            return Rate(of_team, burst_of(of_team))
+        return Rate(self.requests_per_minute, self.burst) if self.requests_per_minute else None
+
+
+def burst_of(per_minute: int) -> int:
+    """A fifth of a minute's share at once."""
+    return max(1, per_minute // 5)
+
+
+def refilled(tokens: float, elapsed_ms: float, rate: Rate) -> float:
+    """A token bucket after some time."""
+    return min(float(rate.burst), tokens + max(0.0, elapsed_ms) * rate.per_ms)
+
+
+def wait_ms(tokens: float, elapsed_ms: float, rate: Rate) -> int:
+    """Until there is a token to take; 0 when there is one."""
+    missing = 1 - refilled(tokens, elapsed_ms, rate)
+    return math.ceil(missing / rate.per_ms) if missing > 0 else 0
+
 
 class Buckets:
-    """Token buckets by name: `burst` at once, refilled at `per_minute`."""
+    """Token buckets by name, for stores that one process has to itself."""
 
-    def __init__(self, per_minute: int, burst: int) -> None:
-        self._per_ms, self._burst = per_minute / 60_000, float(burst)
-        self._left: dict[object, tuple[float, int]] = {}
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[float, int]] = {}
 
-    def wait_s(self, name: object, now_ms: int) -> int:
-        """0 when there is one left; it is not taken yet. Otherwise whole seconds until there is."""
-        left = self._now(name, now_ms)
-        return 0 if left >= 1 or not self._per_ms else max(1, -int(-(1 - left) / self._per_ms // 1000))
-
-    def take(self, name: object, now_ms: int) -> None:
+    def take(self, name: str, rate: Rate, now_ms: int) -> bool:
         if len(self._left) >= _MAX_BUCKETS:
-            self._left = {one: (left, at) for one, (left, at) in self._left.items() if now_ms - at < 60_000}
-        self._left[name] = max(0.0, self._now(name, now_ms) - 1), now_ms
+            self._left = {one: (left, at) for one, (left, at) in self._left.items() if now_ms - at < FULL_AFTER_MS}
+        left, at = self._left.get(name, (float(rate.burst), now_ms))
+        left = refilled(left, now_ms - at, rate)
+        if left < 1:
+            return False
+        self._left[name] = left - 1, now_ms
+        return True
 
-    def _now(self, name: object, now_ms: int) -> float:
-        left, at = self._left.get(name, (self._burst, now_ms))
-        return min(self._burst, left + max(0, now_ms - at) * self._per_ms)
+    def wait_ms(self, name: str, rate: Rate, now_ms: int) -> int:
+        left, at = self._left.get(name, (float(rate.burst), now_ms))
+        return wait_ms(left, now_ms - at, rate)
 
 
 class InFlight:

@@ -44,6 +44,7 @@ def serve(hub: Hub, opened: socket.socket, write_log: Write = to_stderr) -> None
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # it would trust this machine; see kaizen.hub.address
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=75,

@@ -5,46 +5,36 @@ Writes of a team hold one advisory lock until they commit. Under it what is know
 """
 
 import contextlib
-import secrets
-import time
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import Any, LiteralString
 
-import msgspec
 import psycopg
 from psycopg import sql
 
 from kaizen.hub.store.commit import commit
-from kaizen.hub.store.packing import item_row, team_row
-from kaizen.hub.store.postgres_pool import Connection, Pool
-from kaizen.hub.store.postgres_write import PostgresTransaction, as_text
+from kaizen.hub.store.packing import item_row
+from kaizen.hub.store.postgres_pool import LOCK, Connection, Pool, only_row
+from kaizen.hub.store.postgres_registry import PostgresRegistry
+from kaizen.hub.store.postgres_write import PostgresTransaction
 from kaizen.hub.store.protocol import (
     KEEP_CHUNKS_MS,
     KEEP_FACTS_MS,
     KEEP_KEYS_MS,
     KEEP_TOMBSTONES_MS,
-    SCHEMA_VERSION,
     SNAPSHOTS_KEPT,
     Amounts,
     Batch,
     Erasable,
-    Grant,
     GroupBy,
     Outcome,
     Row,
-    Team,
-    Token,
     Window,
     Workspace,
-    check_version,
-    is_team_id,
 )
 
 DAY_MS = 86_400_000
 # Older days share the default partition.
 PARTITION_DAYS = 400
-_LOCK = 7879
 _GROUPS: dict[GroupBy, LiteralString] = {
     "agent": 'e.agent COLLATE "C"',
     "model": 'e.model COLLATE "C"',
@@ -52,65 +42,10 @@ _GROUPS: dict[GroupBy, LiteralString] = {
     "session": 's.session COLLATE "C"',
     "quarter": "e.ts_ms / 900000",  # QUARTER_MS
 }
-class PostgresStore:
-    def __init__(self, url: str, connections: int = 8) -> None:
-        self._pool = Pool(url, connections)
+class PostgresStore(PostgresRegistry):
+    def __init__(self, url: str, connections: int = 10) -> None:
+        super().__init__(Pool(url, connections))
         self._partitions: set[int] = set()
-        with self._pool.transaction() as db:
-            db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            schema = files("kaizen.hub.store").joinpath("postgres.sql").read_text(encoding="utf-8")
-            db.execute(schema)
-            for name, value in (("schema", b"%d" % SCHEMA_VERSION), ("secret", secrets.token_bytes(32))):
-                db.execute("INSERT INTO meta VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, value))
-            check_version(int(_one(db.execute("SELECT value FROM meta WHERE name = 'schema'"))[0]), "The database")
-
-    def secret(self) -> bytes:
-        with self._pool.transaction() as db:
-            return bytes(_one(db.execute("SELECT value FROM meta WHERE name = 'secret'"))[0])
-
-    def add_team(self, team: Team) -> bool:
-        if not is_team_id(team.team_id):
-            raise ValueError(f"{team.team_id!r} is no team id")
-        row = (team.team_id, team.created_ms, msgspec.json.encode(team.settings))
-        with self._pool.transaction() as db:
-            return db.execute("INSERT INTO teams VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", row).rowcount == 1
-
-    def teams(self) -> list[Team]:
-        with self._pool.transaction() as db:
-            rows = db.execute('SELECT team_id, created_ms, settings FROM teams ORDER BY team_id COLLATE "C"').fetchall()
-        return [team_row(*row) for row in rows]
-
-    def add_token(self, token: Token, token_hash: bytes) -> None:
-        label = as_text(token.label)
-        row = (token.team_id, token.token_id, token_hash, " ".join(token.scopes), label, token.created_ms)
-        with self._pool.transaction() as db:
-            db.execute("INSERT INTO tokens VALUES (%s, %s, %s, %s, %s, %s)", row)
-
-    def tokens(self, team_id: str) -> list[Token]:
-        with self._pool.transaction() as db:
-            rows = db.execute(
-                "SELECT token_id, team_id, scopes, label, created_ms, revoked_ms FROM tokens WHERE team_id = %s"
-                " ORDER BY created_ms, token_id",
-                (team_id,),
-            ).fetchall()
-        return [Token(row[0], row[1], row[2].split(), *row[3:]) for row in rows]
-
-    def revoke(self, team_id: str, token_id: str, now_ms: int) -> bool:
-        with self._pool.transaction() as db:
-            done = db.execute(
-                "UPDATE tokens SET revoked_ms = %s WHERE team_id = %s AND token_id = %s AND revoked_ms IS NULL",
-                (now_ms, team_id, token_id),
-            )
-            return done.rowcount == 1
-
-    def team_of(self, token_hash: bytes) -> Grant | None:
-        with self._pool.transaction() as db:
-            row = db.execute(
-                "SELECT t.token_id, t.scopes, m.team_id, m.created_ms, m.settings FROM tokens t"
-                " JOIN teams m USING (team_id) WHERE t.hash = %s AND t.revoked_ms IS NULL",
-                (token_hash,),
-            ).fetchone()
-        return None if row is None else Grant(row[0], team_row(*row[2:]), frozenset(row[1].split()))
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
         self._make_partitions(batches, now_ms)
@@ -146,7 +81,7 @@ class PostgresStore:
               SELECT s.session FROM {events}
               UNION SELECT i.session FROM items i WHERE i.kind = 'sessions' AND {items}) found"""
         with self._pool.transaction() as db:
-            return int(_one(db.execute(query, bound))[0])
+            return int(only_row(db.execute(query, bound))[0])
 
     def workspaces(self, team_id: str) -> list[Workspace]:
         with self._pool.transaction() as db:
@@ -251,7 +186,7 @@ class PostgresStore:
         gone = 0
         with self._pool.transaction() as db:
             _lock_team(db, team_id)
-            gone += _one(db.execute(_OLD_EVENTS, (team_id, before_ms, team_id)))[0]
+            gone += only_row(db.execute(_OLD_EVENTS, (team_id, before_ms, team_id)))[0]
             gone += db.execute(
                 "DELETE FROM items WHERE team_id = %s AND ts_ms < %s AND kind <> 'workspace_facts'",
                 (team_id, before_ms),
@@ -265,18 +200,9 @@ class PostgresStore:
                 "DELETE FROM tombstones WHERE team_id = %s AND created_ms < %s",
                 (team_id, now_ms - KEEP_TOMBSTONES_MS),
             )
+        self.forget_buckets()
         self._drop_empty_partitions(before_ms)
         return int(gone)
-
-    def check(self) -> None:
-        with self._pool.transaction() as db:
-            db.execute(
-                "INSERT INTO meta VALUES ('checked_ms', %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (str(time.time_ns()).encode(),),
-            )
-
-    def close(self) -> None:
-        self._pool.close()
 
     def _make_partitions(self, batches: Sequence[Batch], now_ms: int) -> None:
         """Outside the transaction: a partition needs a lock on the whole table, for a moment."""
@@ -285,7 +211,7 @@ class PostgresStore:
         for day in sorted(one for one in days - self._partitions if one >= oldest):
             # When the day has events in the default partition already, it stays there.
             with contextlib.suppress(psycopg.errors.CheckViolation), self._pool.transaction() as db:
-                db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                db.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
                 db.execute(
                     sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF events FOR VALUES FROM ({}) TO ({})").format(
                         sql.Identifier(f"events_d{day}"), sql.Literal(day * DAY_MS), sql.Literal((day + 1) * DAY_MS)
@@ -295,7 +221,7 @@ class PostgresStore:
 
     def _drop_empty_partitions(self, before_ms: int) -> None:
         with self._pool.transaction() as db:
-            db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             names = db.execute(
                 "SELECT relname FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits"
                 " WHERE inhparent = 'events'::regclass) AND relname ~ '^events_d[0-9]+$'"
@@ -335,7 +261,7 @@ DELETE FROM items i USING ranked r
 
 
 def _lock_team(db: Connection, team_id: str) -> None:
-    db.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (team_id, _LOCK))
+    db.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (team_id, LOCK))
 
 
 def _joins(used: str, table: str = "e") -> str:
@@ -355,9 +281,3 @@ def _where(team_id: str, window: Window, table: str, owner: str) -> tuple[str, d
     bound = {"team": team_id, "start": window.start_ms, "end": window.end_ms, "workspace": window.workspace_hash,
              "sessions": list(window.sessions or ())}  # fmt: skip
     return " AND ".join(parts), bound
-
-
-def _one(cursor: "psycopg.Cursor[tuple[Any, ...]]") -> tuple[Any, ...]:
-    row = cursor.fetchone()
-    assert row is not None
-    return row

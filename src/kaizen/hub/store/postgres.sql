@@ -38,3 +38,6 @@ CREATE TABLE IF NOT EXISTS answers(
   PRIMARY KEY(team_id, path, key));
 CREATE TABLE IF NOT EXISTS tombstones(
   team_id text, what text, name text, created_ms bigint NOT NULL, PRIMARY KEY(team_id, what, name));
+-- Token buckets. Not in the log of the database: after a crash all are full, and no request waits for a disk.
+CREATE UNLOGGED TABLE IF NOT EXISTS buckets(
+  name text PRIMARY KEY, tokens float8 NOT NULL, at_ms float8 NOT NULL) WITH (fillfactor = 50);

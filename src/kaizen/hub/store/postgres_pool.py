@@ -10,6 +10,8 @@ import psycopg
 from kaizen.hub.store.protocol import Full, Unavailable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+# Of what all processes must not do at the same time.
+LOCK = 7879
 
 
 class Pool:
@@ -57,3 +59,9 @@ def readable_errors() -> Iterator[None]:
         raise Full from error
     except psycopg.OperationalError as error:
         raise Unavailable from error
+
+
+def only_row(cursor: "psycopg.Cursor[tuple[Any, ...]]") -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    assert row is not None
+    return row

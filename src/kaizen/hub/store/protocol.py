@@ -12,6 +12,7 @@ import msgspec
 from kaizen.errors import StoreTooNew
 from kaizen.hub.accept import Entry
 from kaizen.hub.answer import Accepted, Rejected
+from kaizen.hub.limits import Rate
 from kaizen.wire.ingest import Envelope
 
 Scope = Literal["ingest", "read", "admin"]
@@ -38,9 +39,12 @@ def is_team_id(name: str) -> bool:
 
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a team decides. `strict_clients`: old clients get a 400 for a bad item, too, instead of losing the item."""
+    """What a team decides. `strict_clients`: old clients get a 400 for a bad item, too, instead of losing the item.
+    `requests_per_minute` of each token; None is the hub's own limit."""
 
+    display_name: str | None = None
     retention_days: int = 400
+    requests_per_minute: int | None = None
     strict_clients: bool = False
     allow_free_text: bool = False
     min_client: str = "0.1.0"
@@ -187,6 +191,10 @@ class HubStore(Protocol):
         """False when there is one of that name."""
         ...
 
+    def set_team(self, team_id: str, settings: Settings) -> bool:
+        """False when there is none of that name. Requests follow within the seconds that a grant is remembered."""
+        ...
+
     def teams(self) -> list[Team]: ...
 
     def add_token(self, token: Token, token_hash: bytes) -> None: ...
@@ -197,6 +205,15 @@ class HubStore(Protocol):
 
     def team_of(self, token_hash: bytes) -> Grant | None:
         """None for what is unknown or revoked."""
+        ...
+
+    def take(self, name: str, rate: Rate) -> bool:
+        """One from a token bucket that all processes of this store share; False when none is left. By the store's own
+        clock."""
+        ...
+
+    def wait_ms(self, name: str, rate: Rate) -> int:
+        """Until there is one to take; 0 when there is one."""
         ...
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:

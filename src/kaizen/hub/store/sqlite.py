@@ -4,9 +4,6 @@ A team's file has one connection that writes and one that reads, so a long repor
 """
 
 import contextlib
-import secrets
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import msgspec
 
 from kaizen.hub.store.commit import commit
-from kaizen.hub.store.packing import item_row, team_row
+from kaizen.hub.store.packing import item_row
 from kaizen.hub.store.protocol import (
     KEEP_CHUNKS_MS,
     KEEP_FACTS_MS,
@@ -25,17 +22,15 @@ from kaizen.hub.store.protocol import (
     Amounts,
     Batch,
     Erasable,
-    Grant,
     GroupBy,
     Outcome,
     Row,
-    Team,
-    Token,
     Window,
     Workspace,
     is_team_id,
 )
-from kaizen.hub.store.sqlite_file import TeamFile, connect, open_file, readable_errors
+from kaizen.hub.store.sqlite_file import TeamFile, connect
+from kaizen.hub.store.sqlite_registry import SqliteRegistry
 from kaizen.hub.store.sqlite_write import SqliteTransaction
 
 _GROUPS: dict[GroupBy, str] = {
@@ -50,60 +45,13 @@ _PARTS = ("tokens_in", "tokens_out", "reasoning", "cache_read", "cache_write", "
 _SUMS = ", ".join(f"coalesce(sum(e.{part} >> 24), 0), coalesce(sum(e.{part} & 16777215), 0)" for part in _PARTS)
 
 
-class SqliteStore:
+class SqliteStore(SqliteRegistry):
     def __init__(self, folder: Path) -> None:
         for one in (folder, folder / "teams"):  # nobody else may read what lies beside a database either
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().__init__(folder / "hub.db")
         self._folder = folder
-        self._lock = threading.Lock()
-        self._registry = open_file(folder / "hub.db", "registry.sql")
-        self._registry.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
         self._files: dict[str, TeamFile] = {}
-
-    def secret(self) -> bytes:
-        with self._lock:
-            return bytes(self._registry.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()[0])
-
-    def add_team(self, team: Team) -> bool:
-        row = (team.team_id, team.created_ms, msgspec.json.encode(team.settings))
-        with self._lock:
-            return self._registry.execute("INSERT OR IGNORE INTO teams VALUES (?, ?, ?)", row).rowcount == 1
-
-    def teams(self) -> list[Team]:
-        with self._lock:
-            rows = self._registry.execute("SELECT team_id, created_ms, settings FROM teams ORDER BY team_id").fetchall()
-        return [team_row(*row) for row in rows]
-
-    def add_token(self, token: Token, token_hash: bytes) -> None:
-        row = (token_hash, token.token_id, token.team_id, " ".join(token.scopes), token.label, token.created_ms, None)
-        with self._lock:
-            self._registry.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-
-    def tokens(self, team_id: str) -> list[Token]:
-        with self._lock:
-            rows = self._registry.execute(
-                "SELECT token_id, team_id, scopes, label, created_ms, revoked_ms FROM tokens WHERE team_id = ?"
-                " ORDER BY created_ms, token_id",
-                (team_id,),
-            ).fetchall()
-        return [Token(row[0], row[1], row[2].split(), *row[3:]) for row in rows]
-
-    def revoke(self, team_id: str, token_id: str, now_ms: int) -> bool:
-        with self._lock:
-            done = self._registry.execute(
-                "UPDATE tokens SET revoked_ms = ? WHERE team_id = ? AND token_id = ? AND revoked_ms IS NULL",
-                (now_ms, team_id, token_id),
-            )
-            return done.rowcount == 1
-
-    def team_of(self, token_hash: bytes) -> Grant | None:
-        with self._lock:
-            row = self._registry.execute(
-                "SELECT t.token_id, t.scopes, m.team_id, m.created_ms, m.settings FROM tokens t"
-                " JOIN teams m USING (team_id) WHERE t.hash = ? AND t.revoked_ms IS NULL",
-                (token_hash,),
-            ).fetchone()
-        return None if row is None else Grant(row[0], team_row(*row[2:]), frozenset(row[1].split()))
 
     def commit(self, team_id: str, batches: Sequence[Batch], now_ms: int) -> list[Outcome]:
         file = self._file(team_id)
@@ -227,10 +175,6 @@ class SqliteStore:
             db.execute("DELETE FROM tombstones WHERE created_ms < ?", (now_ms - KEEP_TOMBSTONES_MS,))
         return gone
 
-    def check(self) -> None:
-        with self._lock, readable_errors(), self._registry:
-            self._registry.execute("INSERT OR REPLACE INTO meta VALUES ('checked_ms', ?)", (_now_ms(),))
-
     def close(self) -> None:
         with self._lock:
             for file in self._files.values():
@@ -294,7 +238,3 @@ def _amounts(row: tuple[Any, ...]) -> Amounts:
     """(requests, high and low half of each sum, unpriced)"""
     sums = [(row[at] << 24) + row[at + 1] for at in range(1, 1 + 2 * len(_PARTS), 2)]
     return msgspec.convert((row[0], *sums, row[-1]), Amounts)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
