@@ -183,7 +183,7 @@ def test_test_fails_when_one_fails(kaizen: Kaizen, home: Path, server: Server) -
     result = kaizen("telemetry", "test")
     assert result.status == 1
     assert "[file] ok" in result.out
-    assert "[otlp] FAIL: http 503" in result.out
+    assert "answered 503" in result.out
 
 
 def test_doctor_names_what_is_wrong(kaizen: Kaizen, home: Path) -> None:

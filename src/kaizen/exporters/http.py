@@ -5,6 +5,7 @@ exception of the HTTP library (which quotes headers it does not like): secrets l
 answers is quoted with our secrets taken out.
 """
 
+import gzip
 import re
 import time
 from collections.abc import Collection, Mapping
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kaizen import __version__
 from kaizen.config.secret import Secret
 from kaizen.errors import BadConfig
 from kaizen.wire.sink import Again, Done, Refused, Result
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30.0
 RETRY = frozenset({408, 425, 429, *range(500, 600)} - {501, 505, 511})
+MAX_ANSWER_BYTES = 64 << 10
 _QUOTED = 200
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -47,61 +50,81 @@ Outcome = Answer | Again | Refused
 
 
 class Http:
-    """A connection that opens with its first request and belongs to the event loop of that request."""
+    """A connection that opens with its first request and belongs to the event loop of that request. `uses_proxies`:
+    those of the environment."""
 
-    def __init__(self, secrets: Collection[Secret], timeout_s: float = TIMEOUT_S) -> None:
-        self._secrets, self._timeout_s = secrets, timeout_s
+    def __init__(self, secrets: Collection[Secret], timeout_s: float = TIMEOUT_S, *, uses_proxies: bool = True) -> None:
+        self._secrets, self._timeout_s, self._uses_proxies = secrets, timeout_s, uses_proxies
         self._client: httpx.AsyncClient | None = None
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Outcome:
-        return await self._request("POST", url, headers, content)
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str], *, is_gzip: bool = False,
+                   timeout_s: float | None = None) -> Outcome:
+        """`is_gzip`: compressed on the way, with the same bytes for the same content."""
+        if is_gzip:
+            content, headers = gzip.compress(content, 6, mtime=0), {**headers, "Content-Encoding": "gzip"}
+        return await self._request("POST", url, headers, content, timeout_s or self._timeout_s)
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Outcome:
-        return await self._request("GET", url, headers, None)
+        return await self._request("GET", url, headers, None, self._timeout_s)
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
 
-    async def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Outcome:
+    async def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None,
+                       timeout_s: float) -> Outcome:
         import httpx
 
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False)
+            self._client = httpx.AsyncClient(headers={"User-Agent": f"kaizen/{__version__}"}, follow_redirects=False,
+                                             trust_env=self._uses_proxies)
         host = place(url)
         try:
-            found = await self._client.request(method, url, headers=dict(headers), content=content)
+            async with self._client.stream(
+                    method, url, headers=dict(headers), content=content, timeout=timeout_s) as found:
+                return self._answer(found, await _some(found), host)
         except httpx.TimeoutException:
-            return Again(f"no answer from {host} within {self._timeout_s:g} s")
+            return Again(f"no answer from {host} within {timeout_s:g} s")
         except httpx.ConnectError:
             return Again(f"cannot connect to {host}")
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             return Refused(f"no request to {host} can be made ({type(error).__name__})")
         except httpx.RequestError as error:
             return Again(f"the connection to {host} failed ({type(error).__name__})")
-        return self._answer(found, host)
 
-    def _answer(self, found: "httpx.Response", host: str) -> Answer:
+    def _answer(self, found: "httpx.Response", body: bytes, host: str) -> Answer:
         kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_text = kind.startswith("text/") or kind.endswith(("json", "xml")) or not kind
-        text = found.content[: 10 * _QUOTED].decode("utf-8", "replace") if is_text else ""
+        text = body[: 10 * _QUOTED].decode("utf-8", "replace") if is_text else ""
         for secret in self._secrets:
             text = text.replace(secret.reveal(), str(secret)) if secret.reveal() else text
         said = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_QUOTED]
-        return Answer(found.status_code, host, found.content, said, kind, found.headers.get("retry-after"),
+        return Answer(found.status_code, host, body, said, kind, found.headers.get("retry-after"),
                       place(found.headers["location"]) if "location" in found.headers else None)
 
 
-def result(answer: Outcome, *, retry: Collection[int] = RETRY) -> Result:
-    """What an answer means for what was sent. `retry`: the status codes after which it may be sent again."""
+async def _some(response: "httpx.Response") -> bytes:
+    """Its beginning: no answer that we understand is longer."""
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            break
+    return body
+
+
+def result(answer: Outcome, *, retry: Collection[int] = RETRY, now_s: float | None = None) -> Result:
+    """What an answer means for what was sent. `retry`: the status codes after which it may be sent again. `now_s`: for
+    a `Retry-After` that is a date; else the clock's."""
     if not isinstance(answer, Answer):
         return answer
     if answer.is_ok:
         return Done()
     said = f": {answer.said}" if answer.said else ""
     if answer.status in retry:
-        return Again(f"{answer.host} answered {answer.status}{said}", after_s(answer.retry_after, time.time()))
+        return Again(f"{answer.host} answered {answer.status}{said}",
+                     after_s(answer.retry_after, time.time() if now_s is None else now_s))
     if 300 <= answer.status < 400:
         return Refused(f"{answer.host} answered {answer.status} and points to {answer.location or 'nowhere'}; "
                        "configure that address if you trust it")
@@ -112,16 +135,16 @@ def result(answer: Outcome, *, retry: Collection[int] = RETRY) -> Result:
 
 def after_s(header: str | None, now_s: float) -> float | None:
     """`Retry-After`: seconds or a date. None for what is neither."""
-    if header is None:
-        return None
-    if header.strip().isascii() and header.strip().isdigit():
-        return float(header)
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - now_s)
-    except ValueError:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    return None if at.tzinfo is None else max(0.0, at.timestamp() - now_s)
 
 
 def place(url: str) -> str:

@@ -12,27 +12,26 @@ The codecs and `opentelemetry.proto` are imported by the first sink that is open
 without them.
 """
 
-import gzip
 import socket
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kaizen import __version__
-from kaizen.exporters.otlp_answers import meaning
+from kaizen.config.secret import Secret
+from kaizen.exporters.http import Http, Outcome
+from kaizen.exporters.otlp_answers import is_unknown, meaning
 from kaizen.exporters.otlp_settings import Settings, Signal, resource_attributes, service_name, targets
-from kaizen.wire.sink import Again, Batch, Done, Exporter, Health, Refused, Result, Sink
+from kaizen.wire.sink import Batch, Done, Exporter, Health, Refused, Result, Sink
 
 if TYPE_CHECKING:
-    import httpx
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
     from kaizen.exporters.otlp_metrics import Key
 
 ACCEPTS = frozenset({"sessions", "events", "tool_spans", "session_evals", "session_feedback"})
-NOT_HERE = frozenset({404, 405, 501})
-MAX_ANSWER_BYTES = 64 << 10
 MAX_COUNTED = 100_000
+# Shorter values of headers (a version, a number) are not taken out of what a service says.
+SHORTEST_SECRET = 8
 
 
 class _Message(Protocol):
@@ -45,8 +44,6 @@ class Otlp:
     """One destination. Remembers turns, and what it has counted, within bounds."""
 
     def __init__(self, name: str, settings: Settings, env: Mapping[str, str], home: str, salt: bytes) -> None:
-        import httpx
-
         from kaizen.exporters.otlp_turns import Memory
         from kaizen.exporters.otlp_words import Ids
 
@@ -59,8 +56,8 @@ class Otlp:
         self._memory = Memory()
         self._counted: OrderedDict[Key, None] = OrderedDict()
         self._unknown: set[Signal] = set()
-        self._client = httpx.AsyncClient(
-            headers={"User-Agent": f"kaizen/{__version__}"}, follow_redirects=False, trust_env=False)
+        secrets = {text for target in self._targets.values() for text in target.headers.values()}
+        self._http = Http([Secret(text) for text in secrets if len(text) >= SHORTEST_SECRET], uses_proxies=False)
 
     def accepts(self, kind: str) -> bool:
         return kind in ACCEPTS
@@ -80,13 +77,13 @@ class Otlp:
     async def health(self) -> Health:
         """An empty request, which every receiver answers."""
         signal = next(iter(self._targets))
-        result = await self._post(signal, b"", 0)
+        result = meaning(signal, await self._post(signal, b""), 0)
         if isinstance(result, Done):
             return Health(True, self._targets[signal].url)
-        return Health(False, f"{self._targets[signal].url}: {result.reason}")
+        return Health(False, result.reason)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._http.close()
 
     # Signals
 
@@ -96,7 +93,7 @@ class Otlp:
         made = otlp_spans.spans(batch.items, self._ids, self._memory, self._compat)
         rejected, detail = 0, ""
         for request in otlp_spans.requests(made, self._resource(batch)):
-            result = await self._post("traces", request.SerializeToString(), batch.now_ms)
+            result = meaning("traces", await self._post("traces", request.SerializeToString()), batch.now_ms)
             if not isinstance(result, Done):
                 return result
             rejected, detail = rejected + result.rejected, detail or result.detail
@@ -124,9 +121,10 @@ class Otlp:
         """A destination need not have it, and what it rejects of it is no loss of items."""
         if request is None:
             return Done()
-        result = await self._post(signal, request.SerializeToString(), now_ms)
+        outcome = await self._post(signal, request.SerializeToString())
+        result = meaning(signal, outcome, now_ms)
         if isinstance(result, Refused) and "traces" in self._targets:
-            if result.reason in {f"http {status}" for status in NOT_HERE}:
+            if is_unknown(outcome):
                 self._unknown.add(signal)
                 return Done(detail=f"{signal} are not taken there ({result.reason})")
             return Done(detail=f"{signal} were refused: {result.reason}")
@@ -137,35 +135,10 @@ class Otlp:
 
         return resource(batch.envelope, self._service_name, self._instance, self._about)
 
-    # HTTP
-
-    async def _post(self, signal: Signal, body: bytes, now_ms: int) -> Result:
-        import httpx
-
+    async def _post(self, signal: Signal, body: bytes) -> Outcome:
         target = self._targets[signal]
         headers = {**target.headers, "content-type": "application/x-protobuf"}
-        if target.is_gzip:
-            body, headers["content-encoding"] = gzip.compress(body, 6, mtime=0), "gzip"
-        try:
-            async with self._client.stream(
-                    "POST", target.url, content=body, headers=headers, timeout=target.timeout_s) as response:
-                return meaning(signal, response.status_code, response.headers, await _some(response), now_ms)
-        except httpx.TimeoutException:
-            return Again("no answer in time")
-        except httpx.InvalidURL:
-            return Refused("no address")
-        except httpx.HTTPError as error:
-            # Not its text, which may hold the address.
-            return Again(type(error).__name__)
-
-
-async def _some(response: "httpx.Response") -> bytes:
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-    return body
+        return await self._http.post(target.url, body, headers, is_gzip=target.is_gzip, timeout_s=target.timeout_s)
 
 
 def _open(name: str, settings: Any, env: Mapping[str, str], home: str, salt: bytes) -> Sink:

@@ -1,42 +1,30 @@
 """What a receiver's answer to an OTLP request means. Pure."""
 
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any
 
 import msgspec
 
+from kaizen.exporters.http import Answer, Outcome, result
 from kaizen.exporters.otlp_settings import Signal
-from kaizen.wire.sink import Again, Done, Refused, Result
+from kaizen.wire.sink import Done, Result
 
 # Exactly those that the protocol calls retryable.
 LATER = frozenset({429, 502, 503, 504})
+NOT_HERE = frozenset({404, 405, 501})
 _REJECTED = {"traces": "rejected_spans", "metrics": "rejected_data_points", "logs": "rejected_log_records"}
 
 
-def meaning(signal: Signal, status: int, headers: Mapping[str, str], body: bytes, now_ms: int) -> Result:
-    """`headers` by lower-case names."""
-    if status in LATER:
-        return Again(f"http {status}", retry_after_s(headers.get("retry-after"), now_ms))
-    if not 200 <= status < 300:
-        return Refused(f"http {status}")
-    rejected, detail = _rejected(signal, headers.get("content-type", ""), body)
-    return Done(rejected, detail)
+def meaning(signal: Signal, outcome: Outcome, now_ms: int) -> Result:
+    found = result(outcome, retry=LATER, now_s=now_ms / 1000)
+    if isinstance(found, Done) and isinstance(outcome, Answer):
+        return Done(*_rejected(signal, outcome.content_type, outcome.body))
+    return found
 
 
-def retry_after_s(value: str | None, now_ms: int) -> float | None:
-    """Seconds, or the time until a date. None when the header is missing or says neither."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        return None
-    return max(at.timestamp() - now_ms / 1000, 0.0)
+def is_unknown(outcome: Outcome) -> bool:
+    """The destination has no such signal."""
+    return isinstance(outcome, Answer) and outcome.status in NOT_HERE
 
 
 class _Partial(msgspec.Struct, frozen=True, rename="camel"):

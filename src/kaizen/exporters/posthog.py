@@ -5,7 +5,6 @@ capture endpoint accepts everything, a wrong key included, so `health` asks the 
 does look at the key.
 """
 
-import gzip
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -67,8 +66,7 @@ class PostHog:
     async def _post(self, encoded: list[bytes], is_import: bool) -> Result:
         head = {"api_key": self._key.reveal(), "historical_migration": is_import}
         body = msgspec.json.encode(head)[:-1] + b',"batch":[' + b",".join(encoded) + b"]}"
-        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-        answer = await self._http.post(f"{self._host}/batch/", gzip.compress(body, 6, mtime=0), headers)
+        answer = await self._http.post(f"{self._host}/batch/", body, {"Content-Type": "application/json"}, is_gzip=True)
         if isinstance(answer, Answer) and answer.is_ok and _is_over_quota(answer.body):
             return Again(f"{answer.host} says that its quota is used up", QUOTA_WAIT_S)
         return result(answer)
