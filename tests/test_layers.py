@@ -23,14 +23,15 @@ MAY = {
     "wire": {"model"},
     "store": {"model", "config", *CORE},
     "capture": {"model", "config", "store", *CORE},
-    "exporters": {"model", "wire", "redact", "config"},
-    "outbox": {"model", "config", "store", "wire", *CORE},
+    "exporters": {"model", "wire", "redact", "config", "net"},
+    "outbox": {"model", "config", "store", "wire", "net", *CORE},
     "views": {"model", "config", "store", "wire", *CORE},
     "hub": {"model", "wire", "redact"},  # could be a distribution of its own
-    "cli": {"model", "config", "store", "wire", "hub", *SHELL, *CORE},
+    "cli": {"model", "config", "store", "wire", "hub", "net", *SHELL, *CORE},
     "__init__": set(),
     "__main__": {"cli"},
     "errors": set(),
+    "net": set(),
 }
 # `errors` stands below everything, also below `model`, whose ids and times raise what a person typed wrong.
 NO_ERRORS = {"__init__"}

@@ -57,7 +57,7 @@ def test_a_network_that_fails_is_tried_again(server: Server) -> None:
     closed = server.url
     server.close()
     found = asyncio.run(run(f"{closed}/path?key={KEY}"))
-    assert found == Again(f"cannot connect to {closed.removeprefix('http://')}")
+    assert found == Again(f"{closed.removeprefix('http://')}: cannot connect (nothing listens there)")
     assert isinstance(asyncio.run(run("http://[::1")), Refused)
     server.close = lambda: None  # type: ignore[method-assign]
 

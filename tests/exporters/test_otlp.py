@@ -352,7 +352,7 @@ def test_nobody_there_is_a_reason_to_try_again() -> None:
     with Receiver() as gone:
         pass
     (result,) = sent(opened(gone.url), ALL[1])
-    assert result == Again(f"cannot connect to {gone.url.removeprefix('http://')}")
+    assert result == Again(f"{gone.url.removeprefix('http://')}: cannot connect (nothing listens there)")
 
 
 def test_traces_are_repeated_before_a_difference_is_sent(receiver: Receiver) -> None:

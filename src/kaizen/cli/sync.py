@@ -9,6 +9,7 @@ from sqlite3 import Connection
 import click
 import msgspec
 
+from kaizen import net
 from kaizen.cli.command import command, group
 from kaizen.cli.ink import Column, Ink, ago, count, duration, plural, size, table
 from kaizen.cli.outgoing import guard, open_outbox, sinks
@@ -95,9 +96,10 @@ def _ask(endpoint: str, token: str) -> _Asked:
 
     try:
         answer = httpx.get(f"{endpoint}/v1/config", headers={"Authorization": f"Bearer {token}"}, timeout=5,
-                           trust_env=False)
-    except httpx.HTTPError:
-        return _Asked(False, None, ["The hub does not answer just now; nothing is lost, items wait until it does."])
+                           **net.options(endpoint))
+    except httpx.HTTPError as error:
+        return _Asked(False, None, [f"The hub does not answer just now: {net.why(error)}. Nothing is lost; items wait "
+                                    "until it does."])
     if answer.status_code in (401, 403):
         raise SyncSetting("The hub does not know this token.", hint="Ask whoever runs the hub: kaizen hub token create")
     team = None
@@ -181,6 +183,8 @@ def _said(report: "object") -> Iterator[str]:
     if report.pending:
         why = ", ".join(sorted(set(report.paused.values())))
         yield f"{count(report.pending)} still wait{f' ({why})' if why else ''}."
+        if report.last_error and not report.retired:
+            yield f"The hub: {report.last_error}."
 
 
 def _would_send(waiting: Sequence[outbox.WaitingBytes], ink: Ink) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from kaizen import net
 from kaizen.cli.run import Run
 from kaizen.errors import BadConfig, HubRefused, HubUnreachable
 
@@ -35,14 +36,17 @@ class TeamHub:
         if not token:
             raise BadConfig("No token for the hub.", hint="Set it: kaizen sync configure URL --token-stdin")
         headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=self._endpoint, headers=headers, timeout=TIMEOUT_S)
+        self._http = httpx.Client(base_url=self._endpoint, headers=headers, timeout=TIMEOUT_S,
+                                  **net.options(self._endpoint))  # fmt: skip
 
     def get(self, path: str, kind: type[T], params: Mapping[str, Any] | None = None) -> T:
         import httpx
 
         try:
             answer = self._http.get(path, params={k: v for k, v in (params or {}).items() if v is not None})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.InvalidURL as error:
+            raise BadConfig("sync.endpoint is no address.", hint="Set it: kaizen sync configure URL") from error
+        except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         self._check(answer)
         return self._decoded(answer.content, kind)
@@ -92,6 +96,6 @@ class TeamHub:
             raise HubRefused(f"The answer of {self._endpoint} is not that of a hub: {error}.",
                              hint="Check sync.endpoint.", answer="") from error  # fmt: skip
 
-    def _unreachable(self, error: Exception) -> HubUnreachable:
-        return HubUnreachable(f"{self._endpoint} does not answer: {error}.",
+    def _unreachable(self, error: "httpx.HTTPError") -> HubUnreachable:
+        return HubUnreachable(f"{self._endpoint} does not answer: {net.why(error)}.",
                               hint="Is `kaizen hub serve` running, and sync.endpoint right?")  # fmt: skip

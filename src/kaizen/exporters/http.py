@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kaizen import __version__
+from kaizen import __version__, net
 from kaizen.config.secret import Secret
 from kaizen.errors import BadConfig
 from kaizen.wire.sink import Again, Done, Refused, Result
@@ -50,11 +50,10 @@ Outcome = Answer | Again | Refused
 
 
 class Http:
-    """A connection that opens with its first request and belongs to the event loop of that request. `uses_proxies`:
-    those of the environment."""
+    """A connection that opens with its first request and belongs to the event loop of that request."""
 
-    def __init__(self, secrets: Collection[Secret], timeout_s: float = TIMEOUT_S, *, uses_proxies: bool = True) -> None:
-        self._secrets, self._timeout_s, self._uses_proxies = secrets, timeout_s, uses_proxies
+    def __init__(self, secrets: Collection[Secret], timeout_s: float = TIMEOUT_S) -> None:
+        self._secrets, self._timeout_s = secrets, timeout_s
         self._client: httpx.AsyncClient | None = None
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], *, is_gzip: bool = False,
@@ -77,8 +76,7 @@ class Http:
         import httpx
 
         if self._client is None:
-            self._client = httpx.AsyncClient(headers={"User-Agent": f"kaizen/{__version__}"}, follow_redirects=False,
-                                             trust_env=self._uses_proxies)
+            self._client = httpx.AsyncClient(headers={"User-Agent": f"kaizen/{__version__}"}, **net.options(url))
         host = place(url)
         try:
             async with self._client.stream(
@@ -86,12 +84,10 @@ class Http:
                 return self._answer(found, await _some(found), host)
         except httpx.TimeoutException:
             return Again(f"no answer from {host} within {timeout_s:g} s")
-        except httpx.ConnectError:
-            return Again(f"cannot connect to {host}")
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             return Refused(f"no request to {host} can be made ({type(error).__name__})")
         except httpx.RequestError as error:
-            return Again(f"the connection to {host} failed ({type(error).__name__})")
+            return Again(f"{host}: {net.why(error)}")
 
     def _answer(self, found: "httpx.Response", body: bytes, host: str) -> Answer:
         kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()

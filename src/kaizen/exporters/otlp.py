@@ -57,7 +57,7 @@ class Otlp:
         self._counted: OrderedDict[Key, None] = OrderedDict()
         self._unknown: set[Signal] = set()
         secrets = {text for target in self._targets.values() for text in target.headers.values()}
-        self._http = Http([Secret(text) for text in secrets if len(text) >= SHORTEST_SECRET], uses_proxies=False)
+        self._http = Http([Secret(text) for text in secrets if len(text) >= SHORTEST_SECRET])
 
     def accepts(self, kind: str) -> bool:
         return kind in ACCEPTS

@@ -77,6 +77,7 @@ class Answers:
             lane.last_status = batch.last_status = answer.status
             every = outbox.lane(self._db, EVERY)
             if answer.status is None:
+                self._report.last_error = answer.message
                 every.failures += 1
                 if every.failures >= policy.BREAKER_AFTER:
                     every.paused_until_ms = now_ms + int(policy.probe_after_s(every.failures) * 1000)

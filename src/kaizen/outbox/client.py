@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from kaizen import __version__
+from kaizen import __version__, net
 from kaizen.errors import EndpointRefused
 from kaizen.outbox.policy import Answer, Rejection
 
@@ -69,8 +69,9 @@ class Hub:
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json",
                      "X-Kaizen-Client": f"kaizen/{__version__}", "X-Kaizen-Accept": "partial"},
-            timeout=httpx.Timeout(30, connect=10), follow_redirects=False, trust_env=False, transport=transport,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections))
+            timeout=httpx.Timeout(30, connect=10), transport=transport,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            **net.options(endpoint))
 
     async def post(self, path: str, key: str, body: bytes, digest: str, is_compressed: bool) -> Answer:
         headers = {"X-Kaizen-Idempotency-Key": key, "X-Kaizen-Body-Digest": f"blake3:{digest}"}
@@ -85,7 +86,7 @@ class Hub:
         except httpx.InvalidURL as error:
             raise EndpointRefused(f"sync.endpoint is no address: {error}.") from error
         except httpx.HTTPError as error:
-            return Answer(status=None, message=_named(error))
+            return Answer(status=None, message=net.why(error))
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response | None:
         """None when nothing answered."""
@@ -123,19 +124,3 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
         has_body=bool(body.strip()), retry_after=response.headers.get("retry-after"),
         location=urlsplit(location).hostname or location[:100], received=said.received, deduped=said.deduped,
         rejected=said.rejected, rejected_total=said.rejected_total)
-
-
-# In our words: httpx's own texts may hold addresses.
-_WORDS = {
-    "ConnectError": "cannot connect",
-    "ConnectTimeout": "cannot connect in time",
-    "ReadTimeout": "no answer in time",
-    "WriteTimeout": "cannot send in time",
-    "ReadError": "connection lost",
-    "WriteError": "connection lost",
-    "RemoteProtocolError": "connection closed without an answer",
-}
-
-
-def _named(error: httpx.HTTPError) -> str:
-    return _WORDS.get(type(error).__name__, type(error).__name__)

@@ -39,4 +39,6 @@ class Report(msgspec.Struct):
     sink_failures: dict[str, str] = {}
     unknown_kinds: dict[str, int] = {}
     paused: dict[str, str] = {}
+    # Why the hub could not be reached, the last time that it could not.
+    last_error: str | None = None
     seconds: float = 0.0
