@@ -1,5 +1,6 @@
 """An OTLP receiver on this machine: decodes what comes for real, answers as told, and remembers."""
 
+import base64
 import gzip
 import threading
 from collections import defaultdict
@@ -7,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
+from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,6 +16,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 MESSAGES = {"/v1/traces": ExportTraceServiceRequest, "/v1/logs": ExportLogsServiceRequest,
             "/v1/metrics": ExportMetricsServiceRequest}
+
+
+LENGTHS = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
 
 
 class Answer(msgspec.Struct):
@@ -45,7 +50,9 @@ class Receiver:
                 body = gzip.decompress(raw) if self.headers["content-encoding"] == "gzip" else raw
                 kind = MESSAGES[self.path[self.path.index("/v1/"):]]
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.got.append(Got(self.path, headers, len(body), kind.FromString(body)))
+                is_json = headers["content-type"] == "application/json"
+                message = from_json(body, kind) if is_json else kind.FromString(body)
+                receiver.got.append(Got(self.path, headers, len(body), message))
                 answers = receiver.script[self.path]
                 answer = answers.pop(0) if answers else Answer()
                 self.send_response(answer.status)
@@ -85,6 +92,28 @@ class Receiver:
     def metrics(self) -> dict[str, Any]:
         return {metric.name: metric for message in self.of("/v1/metrics") for one in message.resource_metrics
                 for scoped in one.scope_metrics for metric in scoped.metrics}
+
+
+def from_json(body: bytes, kind: Any) -> Any:
+    """Strictly: what is no field, and ids that are not hex digits of their length, are errors."""
+
+    def with_bytes(said: Any) -> Any:
+        if isinstance(said, list):
+            return [with_bytes(one) for one in said]
+        if not isinstance(said, dict):
+            return said
+        found = {}
+        for name, value in said.items():
+            if name in LENGTHS:
+                raw = bytes.fromhex(value)
+                assert len(raw) == LENGTHS[name]
+                found[name] = base64.b64encode(raw).decode()
+            else:
+                assert name not in ("kind", "code", "aggregationTemporality", "severityNumber") or type(value) is int
+                found[name] = with_bytes(value)
+        return found
+
+    return json_format.ParseDict(with_bytes(msgspec.json.decode(body)), kind())
 
 
 def plain(attributes: list[KeyValue]) -> dict[str, Any]:

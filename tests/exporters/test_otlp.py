@@ -279,6 +279,89 @@ def test_metrics_are_differences_and_nothing_counts_twice(receiver: Receiver) ->
             assert {name for name in plain(one.attributes) if name.startswith("gen_ai.")} <= GEN_AI
 
 
+def test_metrics_as_sums_since_the_beginning(receiver: Receiver) -> None:
+    more = ("events", [cost(9, 30, turn=2), cost(10, 31, turn=2, model="gpt-5")])
+    receiver.script["/v1/metrics"] = [Answer(), Answer(503)]
+    results = sent(opened(receiver.url, temporality="cumulative"), ALL[1], more, more, ALL[1])
+    assert [type(one) for one in results] == [Done, Again, Done, Done]
+    first, lost, second = (message.resource_metrics[0].scope_metrics[0].metrics
+                           for message in receiver.of("/v1/metrics"))
+    assert [one.SerializeToString() for one in lost] == [one.SerializeToString() for one in second]
+    before, after = ({metric.name: metric for metric in metrics}["gen_ai.client.token.usage"].histogram
+                     for metrics in (first, second))
+    assert before.aggregation_temporality == after.aggregation_temporality == 2
+
+    def of(points: Any, model: str) -> Any:
+        return next(one for one in points if plain(one.attributes)["gen_ai.request.model"] == model
+                    and plain(one.attributes)["gen_ai.token.type"] == "input")
+
+    one, other = (of(found.data_points, "claude-sonnet-4-5") for found in (before, after))
+    assert (one.count, one.sum, other.count, other.sum) == (2, 260, 3, 390)
+    assert list(other.bucket_counts)[4] == 3
+    assert one.start_time_unix_nano == other.start_time_unix_nano < one.time_unix_nano == (T0 + 90_000) * 10**6
+    assert of(after.data_points, "gpt-5").count == 2
+
+
+def test_the_environment_says_how_metrics_add_up(receiver: Receiver) -> None:
+    variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+    for told, expected in (("cumulative", 2), ("Delta", 1), ("lowmemory", 1), ("", 1)):
+        sent(opened(receiver.url, {variable: told}), ALL[1])
+        assert receiver.metrics()["kaizen.cost"].sum.aggregation_temporality == expected
+
+
+def test_json_says_the_same(receiver: Receiver) -> None:
+    batches = [*ALL, ("session_evals", SCORES), ("session_feedback", FEEDBACK)]
+    assert sent(opened(receiver.url), *batches) == [Done()] * 5
+    count = len(receiver.got)
+    assert sent(opened(receiver.url, protocol="http/json"), *batches) == [Done()] * 5
+    binary, json = receiver.got[:count], receiver.got[count:]
+    assert {got.headers["content-type"] for got in json} == {"application/json"}
+    assert [(got.path, got.message) for got in json] == [(got.path, got.message) for got in binary]
+    env = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/json"}
+    sent(opened(receiver.url, env), ALL[1])
+    assert {got.path: got.headers["content-type"] for got in receiver.got[-2:]} == {
+        "/v1/traces": "application/x-protobuf", "/v1/metrics": "application/json"}
+
+
+def test_an_empty_request_as_json(receiver: Receiver) -> None:
+    async def run() -> None:
+        sink = opened(receiver.url, protocol="http/json")
+        assert (await sink.health()).is_ok
+        await sink.close()
+
+    asyncio.run(run())
+
+
+# What version 1.36 of the conventions has of what is sent here.
+GEN_AI_1_36 = set("""
+    gen_ai.operation.name gen_ai.conversation.id gen_ai.system gen_ai.agent.name gen_ai.request.model
+    gen_ai.response.model gen_ai.response.id gen_ai.response.finish_reasons gen_ai.usage.input_tokens
+    gen_ai.usage.output_tokens gen_ai.tool.name gen_ai.tool.type gen_ai.token.type
+    gen_ai.client.token.usage gen_ai.client.operation.duration
+""".split())
+
+
+def test_older_names(receiver: Receiver) -> None:
+    sent(opened(receiver.url, semconv="genai-1.36"), *ALL, ("session_evals", SCORES))
+    found = set(receiver.metrics())
+    for span in receiver.spans():
+        found |= set(plain(span.attributes))
+    for metric in receiver.metrics().values():
+        kind = metric.sum if metric.WhichOneof("data") == "sum" else metric.histogram
+        found |= {name for point in kind.data_points for name in plain(point.attributes)}
+    (logs,) = receiver.of("/v1/logs")
+    (record,) = logs.resource_logs[0].scope_logs[0].log_records
+    found |= {record.event_name, *plain(record.attributes)}
+    assert {name for name in found if name.startswith("gen_ai.")} == GEN_AI_1_36
+    assert {"kaizen.usage.cache_read.input_tokens", "kaizen.execute_tool.duration"} <= found
+    chat = next(span for span in receiver.spans() if span.name == "chat claude-sonnet-4-5")
+    assert plain(chat.attributes)["gen_ai.system"] == "anthropic"
+    assert receiver.of("/v1/traces")[0].resource_spans[0].schema_url == "https://opentelemetry.io/schemas/1.36.0"
+    grok = opened(receiver.url, semconv="genai-1.36")
+    sent(grok, ("events", [cost(30, 40, model="grok-4", turn=3)]))
+    assert plain(receiver.spans()[-1].attributes)["gen_ai.system"] == "xai"
+
+
 @pytest.mark.parametrize("trace_per", ["turn", "session"])
 def test_scores_are_events_of_the_last_root(receiver: Receiver, trace_per: str) -> None:
     sent(opened(receiver.url, trace_per=trace_per), *ALL, ("session_evals", SCORES), ("session_feedback", FEEDBACK))
@@ -433,6 +516,7 @@ def test_an_address_of_traces_gets_traces_only(receiver: Receiver) -> None:
     ({"signals": []}, {}),
     ({}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}),
     ({}, {"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}),
+    ({}, {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "monthly"}),
 ])  # fmt: skip
 def test_settings_that_cannot_work_are_said_at_once(settings: dict[str, Any], env: dict[str, str]) -> None:
     with pytest.raises(BadConfig) as told:

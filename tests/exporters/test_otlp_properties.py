@@ -50,7 +50,7 @@ def test_spans_of_anything(batches: list[list[Item]], is_per_session: bool) -> N
             assert span.start_time_unix_nano <= span.end_time_unix_nano
             stored[span.span_id] = span
         found = otlp_metrics.count(items, counted)
-        otlp_metrics.request(found, about)
+        otlp_metrics.request(found.points, about)
         assert not counted & set(found.keys)
         counted |= set(found.keys)
     for span in stored.values():

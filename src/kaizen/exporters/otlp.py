@@ -1,4 +1,4 @@
-"""OpenTelemetry over HTTP (protobuf): a collector, Jaeger, Tempo, Phoenix, Langfuse, or a vendor. See docs/otlp.md.
+"""OpenTelemetry over HTTP: a collector, Jaeger, Tempo, Phoenix, Langfuse, or a vendor. See docs/otlp.md.
 
 A batch is sent as traces, then logs, then metrics, and is done when all three are. Only what may be repeated comes
 before something that may fail: spans and logs have the same ids or contents again, and differences come last.
@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kaizen.config.secret import Secret
 from kaizen.exporters.http import Http, Outcome
 from kaizen.exporters.otlp_answers import is_unknown, meaning
-from kaizen.exporters.otlp_settings import Settings, Signal, resource_attributes, service_name, targets
+from kaizen.exporters.otlp_settings import (
+    Settings,
+    Signal,
+    is_cumulative,
+    resource_attributes,
+    service_name,
+    targets,
+)
 from kaizen.wire.sink import Batch, Done, Exporter, Health, Refused, Result, Sink
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ class Otlp:
     """One destination. Remembers turns, and what it has counted, within bounds."""
 
     def __init__(self, name: str, settings: Settings, env: Mapping[str, str], home: str, salt: bytes) -> None:
+        from kaizen.exporters.otlp_metrics import Totals
         from kaizen.exporters.otlp_turns import Memory
         from kaizen.exporters.otlp_words import Ids
 
@@ -55,6 +63,8 @@ class Otlp:
         self._instance = self._ids.word("instance", socket.gethostname(), home)
         self._memory = Memory()
         self._counted: OrderedDict[Key, None] = OrderedDict()
+        self._totals = Totals() if is_cumulative(settings, env) else None
+        self._is_older = settings.semconv == "genai-1.36"
         self._unknown: set[Signal] = set()
         secrets = {text for target in self._targets.values() for text in target.headers.values()}
         self._http = Http([Secret(text) for text in secrets if len(text) >= SHORTEST_SECRET])
@@ -77,7 +87,7 @@ class Otlp:
     async def health(self) -> Health:
         """An empty request, which every receiver answers."""
         signal = next(iter(self._targets))
-        result = meaning(signal, await self._post(signal, b""), 0)
+        result = meaning(signal, await self._post(signal, None), 0)
         if isinstance(result, Done):
             return Health(True, self._targets[signal].url)
         return Health(False, result.reason)
@@ -93,7 +103,7 @@ class Otlp:
         made = otlp_spans.spans(batch.items, self._ids, self._memory, self._compat)
         rejected, detail = 0, ""
         for request in otlp_spans.requests(made, self._resource(batch)):
-            result = meaning("traces", await self._post("traces", request.SerializeToString()), batch.now_ms)
+            result = meaning("traces", await self._post("traces", request), batch.now_ms)
             if not isinstance(result, Done):
                 return result
             rejected, detail = rejected + result.rejected, detail or result.detail
@@ -110,8 +120,12 @@ class Otlp:
         from kaizen.exporters import otlp_metrics
 
         found = otlp_metrics.count(batch.items, self._counted.keys())
-        result = await self._optional("metrics", otlp_metrics.request(found, self._resource(batch)), batch.now_ms)
+        points = found.points if self._totals is None else self._totals.with_(found.points, batch.now_ms)
+        request = otlp_metrics.request(points, self._resource(batch), is_cumulative=self._totals is not None)
+        result = await self._optional("metrics", request, batch.now_ms)
         if isinstance(result, Done):
+            if self._totals is not None:
+                self._totals.take(points)
             self._counted.update(dict.fromkeys(found.keys))
             while len(self._counted) > MAX_COUNTED:
                 self._counted.popitem(last=False)
@@ -121,7 +135,7 @@ class Otlp:
         """A destination need not have it, and what it rejects of it is no loss of items."""
         if request is None:
             return Done()
-        outcome = await self._post(signal, request.SerializeToString())
+        outcome = await self._post(signal, request)
         result = meaning(signal, outcome, now_ms)
         if isinstance(result, Refused) and "traces" in self._targets:
             if is_unknown(outcome):
@@ -135,10 +149,22 @@ class Otlp:
 
         return resource(batch.envelope, self._service_name, self._instance, self._about)
 
-    async def _post(self, signal: Signal, body: bytes) -> Outcome:
+    async def _post(self, signal: Signal, request: _Message | None) -> Outcome:
+        """None is an empty request."""
         target = self._targets[signal]
-        headers = {**target.headers, "content-type": "application/x-protobuf"}
-        return await self._http.post(target.url, body, headers, is_gzip=target.is_gzip, timeout_s=target.timeout_s)
+        if request is not None and self._is_older:
+            from kaizen.exporters.otlp_older import rename
+
+            rename(request)
+        if target.is_json:
+            from kaizen.exporters.otlp_json import encode
+
+            body = b"{}" if request is None else encode(request)
+        else:
+            body = b"" if request is None else request.SerializeToString()
+        kind = "application/json" if target.is_json else "application/x-protobuf"
+        return await self._http.post(target.url, body, {**target.headers, "content-type": kind},
+                                     is_gzip=target.is_gzip, timeout_s=target.timeout_s)
 
 
 def _open(name: str, settings: Any, env: Mapping[str, str], home: str, salt: bytes) -> Sink:

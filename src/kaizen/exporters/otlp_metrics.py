@@ -1,7 +1,9 @@
-"""Items -> metrics of the conventions for generative AI, as differences (delta temporality). Pure.
+"""Items -> metrics of the conventions for generative AI. Pure.
 
-A batch becomes one point for each metric and set of attributes, over the time its items cover: what happened last week
-is counted last week, not now. A backend that takes only recent points refuses those.
+As differences (delta temporality) a batch becomes one point for each metric and set of attributes, over the time its
+items cover: what happened last week is counted last week, not now. A backend that takes only recent points refuses
+those. As sums (cumulative temporality) each point is what was counted since the sink was opened, at the time it is
+sent: `Totals`. A program that starts anew begins at 0, as the protocol has it.
 
 A delta that is sent twice counts twice, and what was counted cannot be taken back. So `counted` holds what a sink has
 counted, as far back as its memory goes, and the first version of an answer is the one that counts. After a restart, an
@@ -10,6 +12,7 @@ answer that grows is counted again, and so is a batch whose answer was lost.
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
+from math import inf
 
 import msgspec
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -30,6 +33,7 @@ from kaizen.exporters.otlp_words import SCHEMA_URL, UNKNOWN, Value, attributes, 
 from kaizen.wire.ingest import Event, Item, ToolSpan
 
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 TOKENS = tuple(4.0**power for power in range(14))
 SECONDS = tuple(0.01 * 2**power for power in range(14))
 
@@ -53,19 +57,60 @@ _KINDS = {
 }
 
 
-class Values(msgspec.Struct):
-    """Of one metric and set of attributes."""
+class Point(msgspec.Struct):
+    """Of one metric and set of attributes: what was counted, and over which time."""
 
     first_ms: int
     last_ms: int
-    values: list[float] = msgspec.field(default_factory=list)
+    buckets: list[int]
+    count: int = 0
+    sum: float = 0
+    min: float = inf
+    max: float = -inf
+
+    def take(self, ts_ms: int, value: float, bounds: tuple[float, ...]) -> None:
+        self.first_ms, self.last_ms = min(self.first_ms, ts_ms), max(self.last_ms, ts_ms)
+        self.count += 1
+        self.sum += value
+        self.min, self.max = min(self.min, value), max(self.max, value)
+        self.buckets[bisect_left(bounds, value)] += 1  # a value on a bound belongs below it
+
+    def __add__(self, other: "Point") -> "Point":
+        return Point(min(self.first_ms, other.first_ms), max(self.last_ms, other.last_ms),
+                     [one + more for one, more in zip(self.buckets, other.buckets, strict=True)],
+                     self.count + other.count, self.sum + other.sum, min(self.min, other.min),
+                     max(self.max, other.max))
+
+
+Series = tuple[str, tuple[tuple[str, Value], ...]]
+Points = dict[Series, Point]
 
 
 class Counting(msgspec.Struct):
     """What a batch adds, and the keys of what is counted with it."""
 
-    points: dict[tuple[str, tuple[tuple[str, Value], ...]], Values] = msgspec.field(default_factory=dict)
+    points: Points = msgspec.field(default_factory=dict)
     keys: list[Key] = msgspec.field(default_factory=list)
+
+
+class Totals:
+    """What a sink has counted since it was opened; as many series as there are models, tools and agents."""
+
+    def __init__(self) -> None:
+        self._points: Points = {}
+        self._since_ms: int | None = None
+
+    def with_(self, found: Points, now_ms: int) -> Points:
+        """The series of `found`, as sums. Nothing is remembered before `take`."""
+        if self._since_ms is None:
+            self._since_ms = now_ms - 1
+        return {series: msgspec.structs.replace(
+                    point if (known := self._points.get(series)) is None else known + point,
+                    first_ms=self._since_ms + 1, last_ms=max(now_ms, self._since_ms + 1))
+                for series, point in found.items()}
+
+    def take(self, sums: Points) -> None:
+        self._points |= sums
 
 
 def count(items: Iterable[Item], counted: Collection[Key]) -> Counting:
@@ -86,26 +131,27 @@ def count(items: Iterable[Item], counted: Collection[Key]) -> Counting:
     return found
 
 
-def request(found: Counting, resource: Resource) -> ExportMetricsServiceRequest | None:
+def request(points: Points, resource: Resource, *, is_cumulative: bool = False) -> ExportMetricsServiceRequest | None:
     """None when there is nothing to tell."""
-    if not found.points:
+    if not points:
         return None
+    temporality = CUMULATIVE if is_cumulative else DELTA
     metrics: dict[str, Metric] = {}
-    for (name, about), point in sorted(found.points.items(), key=lambda one: (one[0][0], str(one[0][1]))):
+    for (name, about), point in sorted(points.items(), key=lambda one: (one[0][0], str(one[0][1]))):
         kind = _KINDS[name]
         metric = metrics.get(name)
         if metric is None:
             metric = metrics[name] = Metric(name=name, unit=kind.unit, description=kind.help)
             if kind.bounds:
-                metric.histogram.CopyFrom(Histogram(aggregation_temporality=DELTA))
+                metric.histogram.CopyFrom(Histogram(aggregation_temporality=temporality))
             else:
-                metric.sum.CopyFrom(Sum(aggregation_temporality=DELTA, is_monotonic=True))
+                metric.sum.CopyFrom(Sum(aggregation_temporality=temporality, is_monotonic=True))
         if kind.bounds:
             metric.histogram.data_points.append(_histogram(dict(about), point, kind.bounds))
         else:
             begin_ns, end_ns = _times(point)
             metric.sum.data_points.append(NumberDataPoint(
-                attributes=attributes(dict(about)), as_double=sum(point.values), start_time_unix_nano=begin_ns,
+                attributes=attributes(dict(about)), as_double=point.sum, start_time_unix_nano=begin_ns,
                 time_unix_nano=end_ns))
     scoped = ScopeMetrics(scope=scope(), metrics=list(metrics.values()), schema_url=SCHEMA_URL)
     return ExportMetricsServiceRequest(
@@ -147,9 +193,10 @@ def _took_ms(item: ToolSpan) -> int | None:
 def _add(found: Counting, metric: str, ts_ms: int, value: float | None, about: dict[str, Value]) -> None:
     if value is None:
         return
-    point = found.points.setdefault((metric, tuple(sorted(about.items()))), Values(ts_ms, ts_ms))
-    point.first_ms, point.last_ms = min(point.first_ms, ts_ms), max(point.last_ms, ts_ms)
-    point.values.append(value)
+    bounds = _KINDS[metric].bounds
+    series = metric, tuple(sorted(about.items()))
+    point = found.points.setdefault(series, Point(ts_ms, ts_ms, [0] * (len(bounds) + 1)))
+    point.take(ts_ms, value, bounds)
 
 
 def _seconds(ms: int | None) -> float | None:
@@ -161,18 +208,13 @@ def _not_negative(value: float | None) -> float | None:
     return None if value is None or value < 0 else value
 
 
-def _histogram(about: dict[str, Value], point: Values, bounds: tuple[float, ...]) -> HistogramDataPoint:
-    buckets = [0] * (len(bounds) + 1)
-    for value in point.values:
-        # A value on a bound belongs below it.
-        buckets[bisect_left(bounds, value)] += 1
+def _histogram(about: dict[str, Value], point: Point, bounds: tuple[float, ...]) -> HistogramDataPoint:
     begin_ns, end_ns = _times(point)
     return HistogramDataPoint(
-        attributes=attributes(about), count=len(point.values), sum=sum(point.values), min=min(point.values),
-        max=max(point.values), bucket_counts=buckets, explicit_bounds=bounds, start_time_unix_nano=begin_ns,
-        time_unix_nano=end_ns)
+        attributes=attributes(about), count=point.count, sum=point.sum, min=point.min, max=point.max,
+        bucket_counts=point.buckets, explicit_bounds=bounds, start_time_unix_nano=begin_ns, time_unix_nano=end_ns)
 
 
-def _times(point: Values) -> tuple[int, int]:
+def _times(point: Point) -> tuple[int, int]:
     """A point covers some time, so one moment is the millisecond before it."""
     return nanos(point.first_ms - 1), nanos(point.last_ms)

@@ -5,7 +5,7 @@ is set up for other programs works here as well.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -14,6 +14,8 @@ from kaizen.errors import BadConfig
 
 Signal = Literal["traces", "metrics", "logs"]
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+Protocol = Literal["http/protobuf", "http/json"]
+Temporality = Literal["delta", "cumulative"]
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -32,8 +34,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What to send. One that the destination does not know is left out by itself."""
     compat: list[Literal["openinference", "langfuse"]] = []
     """Add the attributes of backends that have their own words."""
-    semconv: Literal["genai-2026"] = "genai-2026"
+    semconv: Literal["genai-2026", "genai-1.36"] = "genai-2026"
     """Version of the conventions for generative AI."""
+    protocol: Protocol = "http/protobuf"
+    temporality: Temporality = "delta"
+    """Metrics as differences, or as sums since this program began."""
     service_name: str = ""
     """Empty: the project's name when `identity.project_name` is on, else `kaizen`."""
     allow_insecure: bool = False
@@ -47,6 +52,7 @@ class Target(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     is_gzip: bool
     timeout_s: float
+    is_json: bool
 
 
 def targets(settings: Settings, env: Mapping[str, str]) -> dict[Signal, Target]:
@@ -58,8 +64,8 @@ def targets(settings: Settings, env: Mapping[str, str]) -> dict[Signal, Target]:
             headers = _headers(signal, settings, env)
             _check(url, headers, settings)
             found[signal] = Target(url, headers, _compression(signal, settings, env) == "gzip",
-                                   _timeout_ms(signal, settings, env) / 1000)
-    _check_protocol(env)
+                                   _timeout_ms(signal, settings, env) / 1000,
+                                   _protocol(signal, settings, env) == "http/json")
     if not found:
         raise BadConfig("This OTLP exporter sends nothing.", hint="Name at least one of traces, metrics, logs.")
     return found
@@ -125,12 +131,20 @@ def _timeout_ms(signal: str, settings: Settings, env: Mapping[str, str]) -> int:
     return int(told)
 
 
-def _check_protocol(env: Mapping[str, str]) -> None:
-    for variable in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
-        told = env.get(variable, "").strip()
-        if told and told != "http/protobuf":
-            raise BadConfig(f"{variable} is {told!r}; only http/protobuf is sent.",
-                            hint="Set it to http/protobuf, with the endpoint of that port (mostly 4318).")
+def _protocol(signal: str, settings: Settings, env: Mapping[str, str]) -> str:
+    told = _of("PROTOCOL", signal, env)
+    if told and told not in get_args(Protocol):
+        raise BadConfig(f"OTEL_EXPORTER_OTLP_PROTOCOL is {told!r}, which is not sent.",
+                        hint="Set it to http/protobuf or http/json, with the endpoint of that port (mostly 4318).")
+    return told or settings.protocol
+
+
+def is_cumulative(settings: Settings, env: Mapping[str, str]) -> bool:
+    told = env.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "").strip().lower()
+    if told not in ("", "cumulative", "delta", "lowmemory"):
+        raise BadConfig(f"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is {told!r}.",
+                        hint="It is cumulative, delta or lowmemory.")
+    return (told or settings.temporality) == "cumulative"
 
 
 def _check(url: str, headers: Mapping[str, str], settings: Settings) -> None:
