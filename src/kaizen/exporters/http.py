@@ -8,7 +8,9 @@ answers is quoted with our secrets taken out.
 import gzip
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -49,6 +51,31 @@ class Answer(msgspec.Struct, frozen=True):
 Outcome = Answer | Again | Refused
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """A request that was not made. Our secrets are taken out of it; of headers that may hold one only the name is
+    there."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    content: bytes
+
+
+_recorder: ContextVar[list[Recorded] | None] = ContextVar("recorder", default=None)
+_OPEN_HEADERS = frozenset({"content-type", "content-encoding", "x-kaizen-kind", "x-kaizen-batch"})
+
+
+@contextmanager
+def recording() -> Iterator[list[Recorded]]:
+    """Within it no request leaves; each is kept, and answered with 200."""
+    kept: list[Recorded] = []
+    token = _recorder.set(kept)
+    try:
+        yield kept
+    finally:
+        _recorder.reset(token)
+
+
 class Http:
     """A connection that opens with its first request and belongs to the event loop of that request."""
 
@@ -59,6 +86,10 @@ class Http:
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], *, is_gzip: bool = False,
                    timeout_s: float | None = None) -> Outcome:
         """`is_gzip`: compressed on the way, with the same bytes for the same content."""
+        recorder = _recorder.get()
+        if recorder is not None:
+            recorder.append(self._recorded(url, headers, content))
+            return Answer(200, place(url), b"", "")
         if is_gzip:
             content, headers = gzip.compress(content, 6, mtime=0), {**headers, "Content-Encoding": "gzip"}
         return await self._request("POST", url, headers, content, timeout_s or self._timeout_s)
@@ -88,6 +119,13 @@ class Http:
             return Refused(f"no request to {host} can be made ({type(error).__name__})")
         except httpx.RequestError as error:
             return Again(f"{host}: {net.why(error)}")
+
+    def _recorded(self, url: str, headers: Mapping[str, str], content: bytes) -> Recorded:
+        shown = {name: value if name.lower() in _OPEN_HEADERS else "<not shown>" for name, value in headers.items()}
+        for secret in self._secrets:
+            if hidden := secret.reveal():
+                url, content = url.replace(hidden, str(secret)), content.replace(hidden.encode(), str(secret).encode())
+        return Recorded("POST", url, shown, content)
 
     def _answer(self, found: "httpx.Response", body: bytes, host: str) -> Answer:
         kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()
