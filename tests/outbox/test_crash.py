@@ -20,7 +20,7 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_dead, outbox_sinks
 from kaizen.store.open import open_store
 
 HERE = Path(__file__).parent
@@ -100,8 +100,8 @@ class Laptop:
         assert to.items(self.workspace) == list(range(50))
         with contextlib.closing(open_store(self.home)) as db:
             assert outbox.is_empty(db)
-            assert outbox.dead(db) == []
-            assert outbox.owed(db) == []
+            assert outbox_dead.dead(db) == []
+            assert outbox_sinks.owed(db) == []
         given: Counter[str] = Counter()
         for line in (self.home / "journal.jsonl").read_bytes().splitlines():
             given.update(msgspec.json.decode(line)[1])
@@ -130,9 +130,9 @@ def test_cp13_killed_while_an_item_is_put_aside(nth_round: int, laptop: Laptop, 
     with hub(tmp_path / "hub", (5_000, 200)) as small:
         assert laptop.run(small, "CP13", nth_round % 3) == -signal.SIGKILL
         with contextlib.closing(open_store(laptop.home)) as db:
-            dead = len(outbox.dead(db))
+            dead = len(outbox_dead.dead(db))
             waiting = sum(count for count, _ in outbox.pending(db).values())
-            sealed = sum(items for _, items in outbox.sealed(db).values())
+            sealed = sum(items for _, items in outbox_batches.sealed(db).values())
             assert dead == nth_round % 3
             assert dead + waiting + sealed == 50
 

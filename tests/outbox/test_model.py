@@ -26,7 +26,7 @@ from kaizen.hub.store.sqlite import SqliteStore
 from kaizen.outbox import client
 from kaizen.outbox.deliver import Engine
 from kaizen.outbox.settings import Settings as Engine_settings
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_dead
 from kaizen.store.open import empty_store, transaction
 from kaizen.wire.ingest import KINDS
 from outbox.world import T0, Clock
@@ -146,7 +146,7 @@ class Walk:
         self.clock.ms += 3_600_000
         await self.flush()
         assert outbox.is_empty(self.db)
-        assert outbox.dead(self.db) == []
+        assert outbox_dead.dead(self.db) == []
         found = {}
         for row in self.store.export("core"):
             item = msgspec.json.decode(row.body)

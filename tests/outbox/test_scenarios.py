@@ -11,7 +11,7 @@ from blake3 import blake3
 from kaizen.outbox import seal
 from kaizen.outbox.policy import Limits
 from kaizen.outbox.uuid7 import Keys
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_sinks
 from kaizen.store.open import transaction
 from kaizen.wire.ingest import KINDS
 from outbox.world import ScriptedSink, World
@@ -62,11 +62,11 @@ def spoil(world: World) -> set[str]:
         for kind, envelope, _ in outbox.lanes_waiting(world.db):
             batch, _ = seal.seal(world.db, KINDS[kind], envelope, Limits(500, 10**6), 10**7, 0, Keys(), lambda _: True)
             assert batch is not None
-            body = gzip.decompress(outbox.content(world.db, batch.id)[1])
+            body = gzip.decompress(outbox_batches.content(world.db, batch.id)[1])
             other = body.replace(b'"ts_ms":5', b'"ts_ms":6', 1)
             assert other != body and blake3(other).digest() != batch.digest
             world.db.execute("UPDATE batches SET body = ?", (gzip.compress(other),))
-    return {batch.id for batch in outbox.open_batches(world.db)}
+    return {batch.id for batch in outbox_batches.open_batches(world.db)}
 
 
 def lanes(world: World) -> dict[str, outbox.Lane]:
@@ -75,7 +75,7 @@ def lanes(world: World) -> dict[str, outbox.Lane]:
 
 def pending(world: World) -> int:
     return sum(count for count, _ in outbox.pending(world.db).values()) + sum(
-        items for _, items in outbox.sealed(world.db).values())
+        items for _, items in outbox_batches.sealed(world.db).values())
 
 
 def check_keys(world: World, _: Any, value: str) -> None:
@@ -144,7 +144,7 @@ CHECKS: dict[str, Any] = {
     "state_error": lambda world, _, value: _is(lanes(world)[""].last_error, value),
     "unknown_kinds": equal("unknown_kinds"),
     "sink_pending": lambda world, _, value: _is(
-        {name: batches for name, (batches, _) in outbox.sink_backlog(world.db).items()}, value),
+        {name: batches for name, (batches, _) in outbox_sinks.sink_backlog(world.db).items()}, value),
     "sink_calls": check_sink_calls,
     "awaiting_sink": equal("awaiting_sinks"),
     "retire_within_ms": check_slow_sink,

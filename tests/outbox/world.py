@@ -15,7 +15,7 @@ import msgspec
 from kaizen.outbox.client import Hub
 from kaizen.outbox.deliver import Engine
 from kaizen.outbox.settings import Report, Settings
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_dead
 from kaizen.store.open import empty_store, transaction
 from kaizen.wire import sink
 from kaizen.wire.ingest import KINDS
@@ -202,7 +202,7 @@ class World:
     def dead(self) -> dict[str, list[int]]:
         """Numbers of the dead items by reason."""
         found: dict[str, list[int]] = defaultdict(list)
-        for one in outbox.dead(self.db):
+        for one in outbox_dead.dead(self.db):
             try:
                 number = json.loads(one.payload)["n"]
             except ValueError:

@@ -15,7 +15,7 @@ from kaizen.cli.ink import Column, Ink, ago, count, duration, plural, size, tabl
 from kaizen.cli.outgoing import guard, open_outbox, sinks
 from kaizen.cli.run import Run
 from kaizen.errors import SyncBusy, SyncItemNotFound, SyncSetting, UsageError
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_dead, outbox_sinks
 from kaizen.store.open import transaction
 from kaizen.views import sync as views
 from kaizen.wire.ingest import KINDS
@@ -316,7 +316,7 @@ def show(run: Run, item: int, waiting: bool) -> None:
             one = outbox.waiting_item(db, item)
             payload = None if one is None else one.payload
         else:
-            payload = next((found.payload for found in outbox.dead(db, ids=[item])), None)
+            payload = next((found.payload for found in outbox_dead.dead(db, ids=[item])), None)
     if payload is None:
         raise SyncItemNotFound(item, is_waiting=waiting)
     try:
@@ -353,10 +353,10 @@ _which = (
 )
 
 
-def _picked(db: Connection, ids: Sequence[int], is_all: bool, reason: str | None) -> list[outbox.Dead]:
+def _picked(db: Connection, ids: Sequence[int], is_all: bool, reason: str | None) -> list[outbox_dead.Dead]:
     if sum((bool(ids), is_all, reason is not None)) != 1:
         raise UsageError("Say which: ids, --all, or --reason R.", hint="List them with: kaizen sync dead")
-    found = outbox.dead(db, ids=ids or None, reason=reason)
+    found = outbox_dead.dead(db, ids=ids or None, reason=reason)
     for missing in sorted(set(ids) - {one.id for one in found}):
         raise SyncItemNotFound(missing, is_waiting=False)
     return found
@@ -371,7 +371,7 @@ def retry(run: Run, ids: tuple[int, ...], is_all: bool, reason: str | None) -> N
     with contextlib.closing(open_outbox(run)) as db, transaction(db):
         found = _picked(db, ids, is_all, reason)
         for one in found:
-            outbox.revive(db, one)
+            outbox_dead.revive(db, one)
     run.out.show({"items": len(found)}, lambda data, _: [f"{plural(data['items'], 'item')} will be sent again."])
 
 
@@ -385,14 +385,14 @@ def drop(run: Run, ids: tuple[int, ...], is_all: bool, reason: str | None, sink:
     """Forget dead items, or what an exporter is owed. Local data stays as it is."""
     with contextlib.closing(open_outbox(run)) as db, transaction(db):
         if sink is not None:
-            number, noun = outbox.count_owed(db, sink), "batch"
+            number, noun = outbox_sinks.count_owed(db, sink), "batch"
             if yes:
-                outbox.drop_owed(db, sink, run.now_ms)
+                outbox_sinks.drop_owed(db, sink, run.now_ms)
         else:
             found = _picked(db, ids, is_all, reason)
             number, noun = len(found), "item"
             if yes:
-                outbox.drop_dead(db, [one.id for one in found])
+                outbox_dead.drop_dead(db, [one.id for one in found])
     if not yes:
         run.out.warn("Nothing was dropped. Add --yes to do it.")
     text = f"{'Dropped' if yes else 'Would drop'} {plural(number, noun, f'{noun}es' if noun == 'batch' else None)}."

@@ -12,9 +12,10 @@ from kaizen.outbox.fanout import Fanout
 from kaizen.outbox.policy import Answer, Limits
 from kaizen.outbox.seal import Content, Item
 from kaizen.outbox.settings import Report, Settings
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_sinks
 from kaizen.store.open import transaction
-from kaizen.store.outbox import EVERY, Batch, Lane
+from kaizen.store.outbox import EVERY, Lane
+from kaizen.store.outbox_batches import Batch
 from kaizen.wire.ingest import KINDS
 
 USER = "user"
@@ -58,10 +59,10 @@ class Answers:
             if items is not None:
                 seal.reseal(self._db, batch, [items], now_ms, self._new_key)
                 return
-            _, body = outbox.content(self._db, batch.id)
+            _, body = outbox_batches.content(self._db, batch.id)
             member = seal.Member("", None, len(body), batch.sealed_ms)
             seal.bury(self._db, batch, [((member, body), "unparseable", "the sealed batch is damaged")], now_ms)
-            outbox.drop_batch(self._db, batch.id)
+            outbox_batches.drop_batch(self._db, batch.id)
             self._counts.died(batch.kind, 1)
 
     def apply(self, batch: Batch, content: Content, answer: Answer, *, is_gzip: bool) -> None:
@@ -116,7 +117,7 @@ class Answers:
                 case policy.Plain():
                     self.is_plain = True
                     outbox.set_(self._db, "is_plain", "1")
-                    outbox.save(self._db, batch)
+                    outbox_batches.save(self._db, batch)
                 case policy.Wait():
                     self._wait(batch, lane, answer, decision, now_ms)
                 case policy.Pause(scope=scope, reason=reason, for_s=for_s):
@@ -125,7 +126,7 @@ class Answers:
                         paused.paused_until_ms, paused.pause_reason = now_ms + int(for_s * 1000), reason
                     self._fail(paused, reason, now_ms)
                     batch.last_error = reason
-                    outbox.save(self._db, batch)
+                    outbox_batches.save(self._db, batch)
 
     def _items(self, batch: Batch, content: Content) -> list[Item]:
         return content.items(outbox.envelope_body(self._db, batch.envelope_id), KINDS[batch.kind])
@@ -146,19 +147,19 @@ class Answers:
             resume(lane)
         self._learn(lane)
         outbox.save_lane(self._db, lane)
-        outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
+        outbox_batches.add_receipt(self._db, self._receipt(batch, content, now_ms))
         self._at("CP9")
         self._fanout.owe(batch, now_ms)
         batch.is_delivered, batch.delivered_ms = True, now_ms
-        outbox.save(self._db, batch)
+        outbox_batches.save(self._db, batch)
         self._report.batches += 1
         self._report.replays += done.is_replay
         self._report.died += len(done.dead)
-        is_owed = any(one.state == "owed" for one in outbox.sinks_of(self._db, batch.id))
+        is_owed = any(one.state == "owed" for one in outbox_sinks.sinks_of(self._db, batch.id))
         if not self._fanout.holds(batch.id):
             self._counts.retired(batch.kind, batch.item_count - len(done.dead))
         if not is_owed:
-            outbox.drop_batch(self._db, batch.id)
+            outbox_batches.drop_batch(self._db, batch.id)
 
     def _receipt(self, batch: Batch, content: Content, now_ms: int) -> tuple[object, ...]:
         origin, left_out = blake3(), dict[str, int]()
@@ -189,7 +190,7 @@ class Answers:
             batch.first_error_ms = now_ms if batch.first_error_ms is None else batch.first_error_ms
         else:
             batch.server_errors, batch.first_error_ms = 0, None
-        outbox.save(self._db, batch)
+        outbox_batches.save(self._db, batch)
         if wait.scope == "all":
             every = outbox.lane(self._db, EVERY)
             if every.pause_reason != USER:
@@ -218,14 +219,14 @@ class Answers:
         with transaction(self._db):
             self._fanout.owe(batch, now_ms)
             batch.is_delivered, batch.delivered_ms = True, now_ms
-            outbox.save(self._db, batch)
+            outbox_batches.save(self._db, batch)
             content = seal.content_of(self._db, batch)
-            outbox.add_receipt(self._db, self._receipt(batch, content, now_ms))
-            is_owed = bool(outbox.sinks_of(self._db, batch.id))
+            outbox_batches.add_receipt(self._db, self._receipt(batch, content, now_ms))
+            is_owed = bool(outbox_sinks.sinks_of(self._db, batch.id))
             if not self._fanout.holds(batch.id):
                 self._counts.retired(batch.kind, batch.item_count)
             if not is_owed:
-                outbox.drop_batch(self._db, batch.id)
+                outbox_batches.drop_batch(self._db, batch.id)
         self._report.batches += 1
 
     def probed(self, *, lives: bool) -> None:

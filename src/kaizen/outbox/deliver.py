@@ -23,9 +23,10 @@ from kaizen.outbox.fanout import Fanout
 from kaizen.outbox.seal import Damaged
 from kaizen.outbox.settings import Report, Settings
 from kaizen.outbox.uuid7 import Keys
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_sinks
 from kaizen.store.open import transaction
-from kaizen.store.outbox import EVERY, Batch, Lane
+from kaizen.store.outbox import EVERY, Lane
+from kaizen.store.outbox_batches import Batch
 from kaizen.wire.ingest import KINDS
 from kaizen.wire.sink import Sink
 
@@ -111,12 +112,12 @@ class Engine:
                 while died:
                     died = seal.expire(self._db, kind, now_ms - self._settings.max_age_ms, now_ms)
                     self._counts.died(kind, died)
-            outbox.drop_receipts(self._db, now_ms - RECEIPTS_DAYS * 86_400_000)
+            outbox_batches.drop_receipts(self._db, now_ms - RECEIPTS_DAYS * 86_400_000)
             self._fanout.give_up(now_ms)
 
     def _end(self) -> None:
         report, now_ms = self.report, self._clock.now_ms()
-        waiting, sealed = outbox.pending(self._db), outbox.sealed(self._db)
+        waiting, sealed = outbox.pending(self._db), outbox_batches.sealed(self._db)
         report.unknown_kinds = {kind: count for kind, (count, _) in waiting.items() if kind not in KINDS}
         lanes = {lane.kind: lane for lane in outbox.lanes(self._db)}
         report.paused = {kind: lane.pause_reason or "" for kind, lane in lanes.items()
@@ -126,10 +127,10 @@ class Engine:
             count = waiting.get(kind, (0, None))[0] + sealed.get(kind, (0, 0))[1]
             report.pending += count
             due += 0 if report.paused.get(kind, report.paused.get(EVERY)) == USER else count
-        held = {state.batch_id for state, is_delivered, *_ in outbox.owed(self._db)
+        held = {state.batch_id for state, is_delivered, *_ in outbox_sinks.owed(self._db)
                 if is_delivered and self._fanout.is_strict(state.sink)}
         report.awaiting_sinks = sum(
-            batch.item_count for one in held if (batch := outbox.batch(self._db, one)) is not None)
+            batch.item_count for one in held if (batch := outbox_batches.batch(self._db, one)) is not None)
         reasons = [reason for kind, reason in report.paused.items() if kind in ("", *self._kinds())] if due else []
         report.exit_status = policy.exit_status(
             configuration=any(one.startswith("redirect:") or one == "client_too_old" for one in reasons),
@@ -153,7 +154,7 @@ class Engine:
                 self._posting["probe"] = EVERY
                 self._spawn(self._probe())
             return
-        open_ = [batch for batch in outbox.open_batches(self._db) if batch.id not in self._posting]
+        open_ = [batch for batch in outbox_batches.open_batches(self._db) if batch.id not in self._posting]
         for kind in self._kinds():
             if (lanes.get(kind, Lane(kind)).paused_until_ms or 0) > now_ms:
                 continue
@@ -182,7 +183,7 @@ class Engine:
         every_ms = self._until(lanes.get(EVERY))
         times: list[int] = []
         open_by_kind: dict[str, int] = {}
-        for batch in outbox.open_batches(self._db):
+        for batch in outbox_batches.open_batches(self._db):
             if batch.id not in self._posting:
                 known = open_by_kind.get(batch.kind, policy.FOREVER_MS)
                 open_by_kind[batch.kind] = min(known, batch.next_attempt_ms)
@@ -251,7 +252,7 @@ class Engine:
                 batch.attempts += 1
                 batch.last_attempt_ms = now_ms
                 lane.posted += 1
-                outbox.save(self._db, batch)
+                outbox_batches.save(self._db, batch)
                 if self._settings.fan_out == "parallel":
                     self._fanout.owe(batch, now_ms)
                 is_gzip = not self._answers.is_plain and len(content.compressed) <= 0.9 * len(content.body)

@@ -15,9 +15,10 @@ import msgspec
 from kaizen.outbox import policy, seal
 from kaizen.outbox.clock import Clock
 from kaizen.outbox.settings import Report, Settings
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_sinks
 from kaizen.store.open import transaction
-from kaizen.store.outbox import Batch, SinkState
+from kaizen.store.outbox_batches import Batch
+from kaizen.store.outbox_sinks import SinkState
 from kaizen.wire import ingest, sink
 from kaizen.wire.ingest import KINDS
 
@@ -51,7 +52,8 @@ class Fanout:
 
     def holds(self, batch_id: str) -> bool:
         """Is the batch owed to a sink without which it is not done?"""
-        return any(one.state == "owed" and self.is_strict(one.sink) for one in outbox.sinks_of(self._db, batch_id))
+        states = outbox_sinks.sinks_of(self._db, batch_id)
+        return any(one.state == "owed" and self.is_strict(one.sink) for one in states)
 
     def replaced(self, batch_id: str, parts: Sequence[str]) -> None:
         """The batch is gone; its items are in these."""
@@ -62,13 +64,14 @@ class Fanout:
 
     def times(self, *, is_once: bool) -> Iterator[int]:
         """When each owed delivery may be tried."""
-        for state, *_ in outbox.owed(self._db):
+        for state, *_ in outbox_sinks.owed(self._db):
             key = (state.batch_id, state.sink)
             if state.sink in self._sinks and key not in self._feeding and not (is_once and key in self._fed):
                 yield state.next_attempt_ms
 
     def owe(self, batch: Batch, now_ms: int) -> None:
-        outbox.owe(self._db, batch.id, [name for name, one in self._sinks.items() if one.accepts(batch.kind)], now_ms)
+        names = [name for name, one in self._sinks.items() if one.accepts(batch.kind)]
+        outbox_sinks.owe(self._db, batch.id, names, now_ms)
 
     def start(self, now_ms: int, *, is_once: bool) -> None:
         if not self._sinks:
@@ -76,7 +79,7 @@ class Fanout:
         busy = dict.fromkeys(self._sinks, 0)
         for _, name in self._feeding:
             busy[name] = busy.get(name, 0) + 1
-        for state, *_ in outbox.owed(self._db):
+        for state, *_ in outbox_sinks.owed(self._db):
             key = (state.batch_id, state.sink)
             if (state.sink not in self._sinks or key in self._feeding or state.next_attempt_ms > now_ms
                     or (is_once and key in self._fed) or busy[state.sink] >= PER_SINK):
@@ -89,7 +92,7 @@ class Fanout:
     async def _feed(self, state: SinkState) -> None:
         sink_ = self._sinks[state.sink]
         try:
-            batch = outbox.batch(self._db, state.batch_id)
+            batch = outbox_batches.batch(self._db, state.batch_id)
             if batch is None:
                 return
             try:
@@ -126,20 +129,20 @@ class Fanout:
         with transaction(self._db):
             first = True
             for batch_id in self._heirs(state.batch_id):
-                batch = outbox.batch(self._db, batch_id)
+                batch = outbox_batches.batch(self._db, batch_id)
                 if batch is not None:
                     self._settle_one(batch, state.sink, result, now_ms, counts_rejected=first)
                     first = False
 
     def _settle_one(self, batch: Batch, name: str, result: sink.Result, now_ms: int, *, counts_rejected: bool) -> None:
-        state = next((one for one in outbox.sinks_of(self._db, batch.id) if one.sink == name), None)
+        state = next((one for one in outbox_sinks.sinks_of(self._db, batch.id) if one.sink == name), None)
         if state is None or state.state != "owed":
             return
         state.attempts += 1
         if isinstance(result, sink.Done):
             state.state, state.last_error = "done", None
             rejected = result.rejected if counts_rejected else 0
-            outbox.count_sink(self._db, name, done=1, items=batch.item_count - rejected, rejected=rejected,
+            outbox_sinks.count_sink(self._db, name, done=1, items=batch.item_count - rejected, rejected=rejected,
                               error=result.detail or None, now_ms=now_ms)
         else:
             self._report.sink_failures[name] = state.last_error = result.reason
@@ -149,34 +152,34 @@ class Fanout:
             is_over = isinstance(result, sink.Refused) and not self.is_strict(name)
             if is_over:
                 state.state = "abandoned"
-            outbox.count_sink(self._db, name, abandoned=int(is_over), error=result.reason, now_ms=now_ms)
-        outbox.save_sink(self._db, state)
+            outbox_sinks.count_sink(self._db, name, abandoned=int(is_over), error=result.reason, now_ms=now_ms)
+        outbox_sinks.save_sink(self._db, state)
         self._let_go(batch, name)
 
     def _let_go(self, batch: Batch, name: str) -> None:
         """A sink is done with a batch, in whatever way: it may be retired, and it may be gone."""
         if not batch.is_delivered:
             return
-        states = {one.sink: one.state for one in outbox.sinks_of(self._db, batch.id)}
+        states = {one.sink: one.state for one in outbox_sinks.sinks_of(self._db, batch.id)}
         if states[name] != "owed" and self.is_strict(name) and not self.holds(batch.id):
             self._count_retired(batch.kind, batch.item_count)
         if "owed" not in states.values():
-            outbox.drop_batch(self._db, batch.id)
+            outbox_batches.drop_batch(self._db, batch.id)
 
     def give_up(self, now_ms: int) -> None:
         """What `fail_open` owes a sink is kept for a day and 64 MiB. So is what any sink is owed that is not there now:
         it may be back in the next run, when its key is set again."""
         kept = 0
-        for state, is_delivered, delivered_ms, size in reversed(outbox.owed(self._db)):
+        for state, is_delivered, delivered_ms, size in reversed(outbox_sinks.owed(self._db)):
             kept += size
             is_patient = self.is_strict(state.sink) and state.sink in self._sinks
             is_old = now_ms - (delivered_ms or now_ms) > self._settings.sink_max_age_ms or kept > MAX_BYTES
             if is_patient or not is_delivered or not is_old:
                 continue
             state.state = "abandoned"
-            outbox.save_sink(self._db, state)
-            outbox.count_sink(self._db, state.sink, abandoned=1, now_ms=now_ms)
-            batch = outbox.batch(self._db, state.batch_id)
+            outbox_sinks.save_sink(self._db, state)
+            outbox_sinks.count_sink(self._db, state.sink, abandoned=1, now_ms=now_ms)
+            batch = outbox_batches.batch(self._db, state.batch_id)
             if batch is not None:
                 self._let_go(batch, state.sink)
 

@@ -13,8 +13,9 @@ import msgspec
 from blake3 import blake3
 
 from kaizen.outbox.policy import Limits
-from kaizen.store import outbox
-from kaizen.store.outbox import Batch, Waiting
+from kaizen.store import outbox, outbox_batches, outbox_dead, outbox_sinks
+from kaizen.store.outbox import Waiting
+from kaizen.store.outbox_batches import Batch
 from kaizen.wire.ingest import KINDS, Kind, body, body_length
 
 # Key for a moment: outbox.uuid7.Keys.
@@ -79,7 +80,7 @@ def seal(db: Connection, kind: Kind, envelope_id: int, limits: Limits, hard_byte
         outbox.remove_between(db, kind.name, envelope_id, gone[0].id, gone[-1].id)
     else:
         outbox.remove(db, [row.id for row in gone])
-    outbox.bury(db, [_dead(kind.name, envelope_id, row, reason, now_ms) for row, reason in died])
+    outbox_dead.bury(db, [_dead(kind.name, envelope_id, row, reason, now_ms) for row, reason in died])
     if not chosen:
         return None, len(died)
     members = [Member(row.owner, row.item_key, len(row.payload), row.enqueued_ms, row.origin) for row in chosen]
@@ -120,7 +121,7 @@ def _fitting(rows: Sequence[Waiting], kind: Kind, envelope: bytes, limits: Limit
 
 def content_of(db: Connection, batch: Batch) -> Content:
     """Raises `Damaged` when the bytes are not those of the digest."""
-    packed, compressed = outbox.content(db, batch.id)
+    packed, compressed = outbox_batches.content(db, batch.id)
     try:
         whole = gzip.decompress(compressed)
         members = _unpack(packed)
@@ -136,8 +137,8 @@ def reseal(db: Connection, batch: Batch, parts: Iterable[Sequence[Item]], now_ms
     """Replaces a batch by batches of `parts`, with new keys. What sinks already have stays theirs."""
     kind = KINDS[batch.kind]
     envelope = outbox.envelope_body(db, batch.envelope_id)
-    sinks = outbox.sinks_of(db, batch.id)
-    outbox.drop_batch(db, batch.id)
+    sinks = outbox_sinks.sinks_of(db, batch.id)
+    outbox_batches.drop_batch(db, batch.id)
     between()
     made = []
     for part in parts:
@@ -147,16 +148,16 @@ def reseal(db: Connection, batch: Batch, parts: Iterable[Sequence[Item]], now_ms
         new = _add(db, kind, batch.envelope_id, [member for member, _ in part], whole, now_ms, new_key)
         new.rekeyed, new.accepted_before = batch.rekeyed, batch.accepted_before
         new.server_errors, new.first_error_ms = batch.server_errors, batch.first_error_ms
-        outbox.save(db, new)
+        outbox_batches.save(db, new)
         for sink in sinks:
-            outbox.save_sink(db, msgspec.structs.replace(sink, batch_id=new.id))
+            outbox_sinks.save_sink(db, msgspec.structs.replace(sink, batch_id=new.id))
         made.append(new)
     return made
 
 
 def salvaged(db: Connection, batch: Batch) -> list[Item] | None:
     """The items of a damaged batch, as far as they are still items: None when they are not."""
-    packed, compressed = outbox.content(db, batch.id)
+    packed, compressed = outbox_batches.content(db, batch.id)
     kind = KINDS[batch.kind]
     try:
         found = _is_object(gzip.decompress(compressed))
@@ -172,7 +173,7 @@ def salvaged(db: Connection, batch: Batch) -> list[Item] | None:
 
 def bury(db: Connection, batch: Batch, items: Iterable[tuple[Item, str, str]], now_ms: int) -> None:
     """(item, reason, detail) each."""
-    outbox.bury(db, [
+    outbox_dead.bury(db, [
         (batch.kind, batch.envelope_id, member.owner, member.item_key, payload, member.origin, reason,
          batch.last_status, detail[:500], member.enqueued_ms, now_ms, batch.attempts)
         for (member, payload), reason, detail in items])
@@ -185,7 +186,7 @@ def expire(db: Connection, kind: str, before_ms: int, now_ms: int, limit: int = 
         return 0
     for envelope_id in {envelope_id for _, envelope_id in outbox.older_than(db, kind, before_ms, limit)}:
         rows = [row for row in outbox.waiting(db, kind, envelope_id, limit) if row.id in old]
-        outbox.bury(db, [_dead(kind, envelope_id, row, "expired", now_ms) for row in rows])
+        outbox_dead.bury(db, [_dead(kind, envelope_id, row, "expired", now_ms) for row in rows])
     outbox.remove(db, sorted(old))
     return len(old)
 
@@ -197,13 +198,13 @@ def _add(db: Connection, kind: Kind, envelope_id: int, members: list[Member], wh
         digest=blake3(whole).digest(), sealed_ms=now_ms, is_delivered=False, delivered_ms=None, attempts=0,
         last_attempt_ms=None, next_attempt_ms=now_ms, delay_ms=0, last_status=None, last_error=None, conflicts=0,
         rekeyed=0, server_errors=0, first_error_ms=None, accepted_before=None)  # fmt: skip
-    outbox.add_batch(db, batch, _pack(members), gzip.compress(whole, 1, mtime=0))
+    outbox_batches.add_batch(db, batch, _pack(members), gzip.compress(whole, 1, mtime=0))
     return batch
 
 
 def _keys_under_way(db: Connection, kind: Kind) -> frozenset[str]:
-    return frozenset(member.item_key for packed in outbox.sealed_items(db, kind.name) for member in _unpack(packed)
-                     if member.item_key is not None)
+    return frozenset(member.item_key for packed in outbox_batches.sealed_items(db, kind.name)
+                     for member in _unpack(packed) if member.item_key is not None)
 
 
 def _is_batch(whole: bytes, kind: Kind, rows: Sequence[Waiting]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kaizen.store import outbox
+from kaizen.store import outbox, outbox_batches, outbox_dead, outbox_sinks
 from kaizen.store.bodies import payload
 from kaizen.store.outbox import EVERY, Lane
 from kaizen.wire.ingest import KINDS
@@ -52,7 +52,7 @@ class Status(msgspec.Struct):
 
 def status(db: Connection, endpoint: str, now_ms: int) -> Status:
     lanes = {lane.kind: lane for lane in outbox.lanes(db)}
-    waiting, sealed, dead = outbox.pending(db), outbox.sealed(db), outbox.dead_counts(db)
+    waiting, sealed, dead = outbox.pending(db), outbox_batches.sealed(db), outbox_dead.dead_counts(db)
     every = lanes.get(EVERY, Lane(EVERY))
     shown = []
     for kind in [*KINDS, *sorted({*waiting, *dead} - {*KINDS})]:
@@ -65,11 +65,11 @@ def status(db: Connection, endpoint: str, now_ms: int) -> Status:
         if one.pending or one.sealed or one.dead or lane.sealed or is_paused:
             shown.append(one)
     failed = max(lanes.values(), key=lambda lane: lane.last_error_ms or 0, default=every)
-    backlog = outbox.sink_backlog(db)
-    totals = {one.sink: one for one in outbox.sink_totals(db)}
+    backlog = outbox_sinks.sink_backlog(db)
+    totals = {one.sink: one for one in outbox_sinks.sink_totals(db)}
     sinks = []
     for name in sorted({*backlog, *totals}):
-        total = totals.get(name, outbox.SinkTotals(name, 0, 0, 0, 0, None, None, None))
+        total = totals.get(name, outbox_sinks.SinkTotals(name, 0, 0, 0, 0, None, None, None))
         sinks.append(SinkStatus(name, total.done, total.items, total.rejected, backlog.get(name, (0, 0))[0],
                                 total.abandoned, total.last_done_ms, total.last_error, total.last_error_ms))
     is_paused = (every.paused_until_ms or 0) > now_ms
@@ -123,7 +123,7 @@ class Receipt(msgspec.Struct):
 def receipts(db: Connection, limit: int) -> list[Receipt]:
     return [Receipt(one.batch_id, one.kind, one.sent_ms, one.item_count, one.redaction,
                     msgspec.json.decode(one.left_out, type=dict[str, int]), one.origin.hex(), one.digest.hex())
-            for one in outbox.receipts(db, limit)]
+            for one in outbox_batches.receipts(db, limit)]
 
 
 class DeadLetter(msgspec.Struct):
@@ -141,4 +141,4 @@ class DeadLetter(msgspec.Struct):
 def dead(db: Connection, kind: str | None, reason: str | None, now_ms: int) -> list[DeadLetter]:
     return [DeadLetter(one.id, one.kind, one.owner, one.reason, one.detail, one.http_status,
                        now_ms - one.first_enqueued_ms, len(one.payload), one.attempts)
-            for one in outbox.dead(db, kind=kind, reason=reason)]
+            for one in outbox_dead.dead(db, kind=kind, reason=reason)]
