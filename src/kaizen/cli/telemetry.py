@@ -1,9 +1,8 @@
 """`kaizen telemetry`: where redacted items go besides a hub, and whether they arrive.
 
-`configure`, `tail` and what prints have files of their own.
+`test` and `doctor` are here; the others have files of their own.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -11,22 +10,23 @@ from typing import Any
 import click
 import msgspec
 
-from kaizen.cli import telemetry_push
 from kaizen.cli.command import command, group
 from kaizen.cli.doctor import Report, lines
-from kaizen.cli.ink import Column, Ink, ago, count, duration, table
-from kaizen.cli.outgoing import open_outbox
+from kaizen.cli.ink import Ink, duration
 from kaizen.cli.run import Run
 from kaizen.cli.telemetry_configure import configure
+from kaizen.cli.telemetry_preview import preview
 from kaizen.cli.telemetry_print import print_effective_config, print_schema
+from kaizen.cli.telemetry_push import push
+from kaizen.cli.telemetry_status import status
 from kaizen.cli.telemetry_tail import tail
 from kaizen.config.load import config_path
 from kaizen.config.salt import local_salt
 from kaizen.config.secret import masked
 from kaizen.errors import CheckFailed, KaizenError, TelemetryFailed, UsageError
-from kaizen.exporters import find, health, open_sink, push
+from kaizen.exporters import find, health, open_sink
+from kaizen.exporters import push as push_once
 from kaizen.exporters.rows import Row, read, rows
-from kaizen.views import sync as sync_views
 from kaizen.views.health import Check
 from kaizen.wire.ingest import KINDS
 from kaizen.wire.sink import Batch, Done, Health, Sink
@@ -84,54 +84,6 @@ def doctor(run: Run, offline: bool) -> None:
                           checks=[check.name for check in failed])
 
 
-class ExporterStatus(msgspec.Struct):
-    """`type` is None for one that is not configured any more. `retrying` are batches that wait for it."""
-
-    name: str
-    type: str | None
-    is_on: bool
-    last_success_ms: int | None
-    batches: int
-    items: int
-    rejected: int
-    retrying: int
-    abandoned: int
-    last_error: str | None
-    last_error_ms: int | None
-
-
-@command(schema="telemetry status/1", examples=["kaizen telemetry status", "kaizen telemetry status --json"])
-def status(run: Run) -> None:
-    """What each exporter took, what waits for it, and what went wrong last."""
-    with contextlib.closing(open_outbox(run, write=False)) as db:
-        known = {one.name: one for one in sync_views.status(db, "", run.now_ms).sinks}
-    configured = {row.name: row for row in rows(run.config.telemetry.exporters)}
-    found = [_status_of(name, configured.get(name), known.get(name)) for name in [
-        *configured, *sorted(set(known) - set(configured))]]  # fmt: skip
-    run.out.show(found, lambda data, ink: _status_lines(data, ink, run.now_ms))
-
-
-def _status_of(name: str, row: Row | None, seen: sync_views.SinkStatus | None) -> ExporterStatus:
-    is_on = row is not None and row.enabled
-    if seen is None:
-        return ExporterStatus(name, row.type if row else None, is_on, None, 0, 0, 0, 0, 0, None, None)
-    return ExporterStatus(name, row.type if row else None, is_on, seen.last_done_ms, seen.done, seen.items,
-                          seen.rejected, seen.retrying, seen.abandoned, seen.last_error, seen.last_error_ms)
-
-
-def _status_lines(found: list[ExporterStatus], ink: Ink, now_ms: int) -> Iterator[str]:
-    if not found:
-        yield NONE_YET
-        return
-    columns = [Column("Exporter", style="cyan"), Column("Type"), Column("Last success"),
-               *(Column(name, right=True) for name in ("Items", "Refused", "Retrying", "Abandoned")),
-               Column("Last error", flexible=True)]  # fmt: skip
-    yield from table(columns, [
-        [one.name, (one.type or "removed") + ("" if one.is_on or one.type is None else " (off)"),
-         ago(one.last_success_ms, now_ms) if one.last_success_ms else "never", count(one.items), count(one.rejected),
-         count(one.retrying), count(one.abandoned), one.last_error or ""] for one in found], ink)
-
-
 def _enabled(run: Run, name: str | None) -> list[Row]:
     every = list(rows(run.config.telemetry.exporters))
     if name is None:
@@ -173,7 +125,7 @@ def synthetic(sink: Sink, now_ms: int) -> Batch:
 
 async def _send(sink: Sink, batch: Batch) -> tuple[bool, str]:
     """A service that takes everything, wrong keys included, is asked for its health as well."""
-    for sent in await push([sink], [batch]):
+    for sent in await push_once([sink], [batch]):
         if not isinstance(sent.result, Done):
             return False, sent.result.reason
         if sent.result.rejected:
@@ -256,6 +208,5 @@ def _test_lines(found: list[Tested], ink: Ink) -> Iterator[str]:
 telemetry = group(
     "telemetry",
     "Send numbers to OpenTelemetry, Datadog, PostHog, ...",
-    [configure, test_, doctor, status, telemetry_push.preview, telemetry_push.push, tail, print_schema,
-     print_effective_config],
+    [configure, test_, doctor, status, preview, push, tail, print_schema, print_effective_config],
 )
