@@ -11,7 +11,8 @@ surrogates or foreign scripts cannot disturb an expression.
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from kaizen.errors import BadConfig
-from kaizen.redact import hyper, patterns
+from kaizen.redact import gates, hyper, patterns
 from kaizen.redact.finding import Finding
 
 # A longer line is looked at this far around a match.
@@ -134,8 +135,10 @@ class Rule:
 class RuleSet:
     """Rules behind one prefilter: keywords, and once there was a lot of text, Hyperscan where it is installed."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], gates: Mapping[str, str] | None = None) -> None:
+        """`gates`: by rule, the gate it stands behind (`patterns.Gates`)."""
         self.rules = tuple(rules)
+        self._gates = [(gates or {}).get(rule.id) for rule in self.rules]
         self._always = [number for number, rule in enumerate(self.rules) if not rule.keywords]
         owners: dict[str, list[int]] = {}
         for number, rule in enumerate(self.rules):
@@ -153,8 +156,9 @@ class RuleSet:
     def _hyperscan(self) -> hyper.Ask | None:
         return hyper.ask([rule.spec.regex for rule in self.rules])
 
-    def candidates(self, data: bytes) -> list[Rule]:
-        """Rules with a keyword in the text, in their order; perhaps without some that would find nothing."""
+    def candidates(self, data: bytes, may: AbstractSet[str] | None = None) -> list[Rule]:
+        """Rules with a keyword in the text, in their order; perhaps without some that would find nothing. `may`: the
+        text's open gates, if they were asked."""
         self._scanned += len(data)
         if self._scanned > hyper.WORTH_BYTES and self._hyperscan is not None:
             return self._likely(data, self._hyperscan)
@@ -162,7 +166,11 @@ class RuleSet:
         if not hits and not self._always:
             return []
         numbers = {number for hit in hits for number in self._owners[hit]}
-        return [self.rules[number] for number in sorted({*numbers, *self._always})]
+        numbers.update(self._always)
+        if may is not None:
+            gates = self._gates
+            numbers = {number for number in numbers if (gate := gates[number]) is None or gate in may}
+        return [self.rules[number] for number in sorted(numbers)]
 
     def _likely(self, data: bytes, ask: hyper.Ask) -> list[Rule]:
         hits = ask(data)
@@ -172,8 +180,8 @@ class RuleSet:
         rules = [self.rules[number] for number in sorted(hits)]
         return [rule for rule in rules if not rule.keywords or any(narrow(word) in lower for word in rule.keywords)]
 
-    def find(self, data: bytes) -> list[Finding]:
-        return [finding for rule in self.candidates(data) for finding in rule.find(data)]
+    def find(self, data: bytes, may: AbstractSet[str] | None = None) -> list[Finding]:
+        return [finding for rule in self.candidates(data, may) for finding in rule.find(data)]
 
 
 def narrow(text: str) -> bytes:
@@ -212,4 +220,5 @@ def checked(rules: Iterable[Rule]) -> list[Rule]:
 
 @cache
 def bundled() -> RuleSet:
-    return RuleSet([rule for name in FILES for rule in parse((RULES / name).read_text(encoding="utf-8"), name=name)])
+    rules = [rule for name in FILES for rule in parse((RULES / name).read_text(encoding="utf-8"), name=name)]
+    return RuleSet(rules, gates.OF_RULE)

@@ -5,14 +5,14 @@ has the length of a hash and stands where hashes stand.
 """
 
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
 
-from kaizen.redact import patterns
 from kaizen.redact.engine import entropy
 from kaizen.redact.finding import Finding
+from kaizen.redact.runs import padded
 
 MIN_BASE64, MIN_HEX = 4.3, 3.2
+_MIN_WORD = 20
 _HEX = re.compile(rb"[0-9a-fA-F]+")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _OF_HASHES = (32, 40, 64, 96, 128)
@@ -26,14 +26,12 @@ _HASH_WORD = re.compile(
 _TABLES = (b"abcdefgh", b"ABCDEFGH", b"12345678", b"qwerty")
 
 
-@cache
-def _words() -> patterns.Pattern:
-    return patterns.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
-
-
-def find(data: bytes) -> Iterator[Finding]:
-    for found in _words().finditer(data):
-        start, end = found.span()
+def find(data: bytes, words: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    """`words` are the data's `runs`."""
+    for start, end in words:
+        if end - start < _MIN_WORD:
+            continue
+        end = padded(data, end)
         word = data[start:end]
         if _is_random(word) and not _is_explained(data, start, word):
             yield Finding("kaizen-entropy", start, end)

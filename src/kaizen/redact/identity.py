@@ -3,10 +3,10 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from kaizen.redact.finding import Finding
 from kaizen.redact.hashes import Salt
-from kaizen.redact.patterns import Trigger
 
 # Beside letters and digits of any script.
 _LOCAL = frozenset("._%+-'")
@@ -42,13 +42,15 @@ _PHONE = re.compile(
 )
 _PASSING = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "0.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24",
                                             "203.0.113.0/24", "255.255.255.255/32", "::1/128", "::/128")))  # fmt: skip
-# What can be none of these at all, found much faster.
-_HAS_REMOTE = Trigger(r"@[\w.-]+:[\w.~/-]|ssh://|\.git\b")
-_HAS_IPV4 = Trigger(r"\d\.\d{1,3}\.\d{1,3}\.\d")
-_HAS_IPV6 = Trigger(r"::[0-9A-Fa-f]|[0-9A-Fa-f]::|(?:[0-9A-Fa-f]{1,4}:){7}")
-_HAS_MAC = Trigger(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
-_HAS_PHONE = Trigger(r"\+\d[\d ().-]{7}|\d{3}[-.) ]{1,2}\d{3}[-. ]\d{4}")
-_HAS_HOST = Trigger(r"(?i)[\w-]\.(?:local|internal|corp|lan|intranet)\b")
+# What each of these must hold (`patterns.Gates`). Letters and digits of other scripts are `?` there or not ASCII.
+GATES = {
+    "host": r"(?i)[\w?-]\.(?:local|[i?]nternal|corp|lan|[i?]ntranet)\b",
+    "ipv4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
+    "ipv6": r"::[0-9A-Fa-f]|[0-9A-Fa-f]::|(?:[0-9A-Fa-f]{1,4}:){7}",
+    "mac": r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}",
+    "phone": r"\+[\d?][\d? ().-]{7}|[\d?]{3}[-.) ]{1,2}[\d?]{3}[-. ][\d?]{4}",
+    "remote": r"@[\w.?\x80-\xff-]+:[\w.~?\x80-\xff-]|ssh://|\.git\b",
+}
 # User names that say nothing.
 _NOBODY = frozenset((
     "admin", "app", "build", "git", "local", "node", "root", "runner", "test", "ubuntu", "user", "vscode",
@@ -82,22 +84,22 @@ def _any_of(words: Sequence[str], before: str, after: str) -> re.Pattern[str]:
     return re.compile(f"{before}(?:{listed}){after}", re.IGNORECASE)
 
 
-def find(text: str, data: bytes, salt: Salt) -> Iterator[Finding]:
-    """`data` is the text, narrowed. Findings may overlap."""
+def find(text: str, may: AbstractSet[str], salt: Salt) -> Iterator[Finding]:
+    """`may`: the text's open gates. Findings may overlap."""
     if "@" in text:
         yield from _emails(text)
-    if _HAS_REMOTE(data):
+    if "remote" in may:
         for found in _REMOTE.finditer(text):
             yield Finding("remote", found.start(), found.end(), f"<remote:{salt.short('remote v1', found[0])}>")
-    if _HAS_IPV4(data):
+    if "ipv4" in may:
         yield from _ipv4(text)
-    if _HAS_HOST(data):
+    if "host" in may:
         yield from _hosts(text)
-    if _HAS_MAC(data):
+    if "mac" in may:
         yield from (Finding("mac", found.start(), found.end(), "<mac>") for found in _MAC.finditer(text))
-    if ":" in text and _HAS_IPV6(data):
+    if "ipv6" in may:
         yield from _ipv6(text)
-    if _HAS_PHONE(data):
+    if "phone" in may:
         yield from _phones(text)
 
 

@@ -15,7 +15,8 @@ _FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 def normalised(text: str) -> Mapped | None:
     """None when the text already is what it seems."""
-    if text.isascii():
+    # A text that is in this form has no part that is not.
+    if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not _INVISIBLE.search(text)):
         return None
     pieces = list(_pieces(text))
     return Mapped(text, pieces) if pieces else None

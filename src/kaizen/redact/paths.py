@@ -6,18 +6,21 @@ system paths pass. A quoted path, or one with escaped spaces, is one path.
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from urllib.parse import unquote
 
 from kaizen.redact.finding import Finding
 from kaizen.redact.hashes import Salt
-from kaizen.redact.patterns import Trigger
 from kaizen.redact.words import EXTENSIONS
 
 _PART = r"(?:[\w.@+%~$-]|\\[ ()&'])++"
 _WINDOWS_PART = r"(?:[\w.@+%~$()-]++(?:[ ][\w.@+%~$()-]++){0,3}(?=\\)|[\w.@+%~$()-]++)"
 _HOMES = r"(?:Users|home|Volumes|mnt|media|root|srv|opt|data|workspaces?|private|var|work|projects?)"
 _POSIX = re.compile(rf"/(?<![\w/.~@<>*)\]}}$+\\?!#-]/){_PART}(?:/{{1,8}}{_PART})++/?")
-_QUOTED = re.compile(rf"""(["'`])(?P<path>(?:~|/{_HOMES})/[^"'`\n<>]{{1,600}})\1""")
+# With a blank or a word in brackets: what else may be quoted ends where it ends.
+_QUOTED = re.compile(
+    rf"""(["'`])(?P<path>(?:~|/{_HOMES})/(?=[^"'`\n<> ]*+[ ]|[^"'`\n<>( ]*+\(\w++\))[^"'`\n<>]{{1,600}})\1"""
+)
 # A space belongs to a path when more of the path follows, or when the path is the whole text.
 _SPACED = re.compile(rf"/(?<![\w/.~]/){_HOMES}(?:/{_PART}(?:[ ]{_PART}){{0,3}}(?=/))++/{_PART}")
 _WHOLE = re.compile(rf"(?:~|/{_HOMES})(?:/[^\s/\"'<>|:;]++(?:[ ][^\s/\"'<>|:;]++){{0,5}})++/?")
@@ -50,26 +53,28 @@ _PUBLIC_AT_HOME = re.compile(
 )
 _MAX_WHOLE = 1_000
 _PUBLIC_HEADS, _PACKAGES = 4, ("/var/cache/apt/", "/var/lib/dpkg/")
-# What can be none of these at all, found much faster.
-_HAS_QUOTED = Trigger(rf"""["'`](?:~|/{_HOMES})/[^"'`\n<> ]* """)
-_HAS_SPACED = Trigger(rf"/{_HOMES}/[^\"'<>\n]* [^\"'<>\n]*/")
-_HAS_DRIVE = Trigger(r"[A-Za-z]:(?:\\|/[^/])")
-_HAS_VARIABLE = Trigger(r"\$\{?HOME\b|%[A-Z]+%[/\\]")
+# What each of these must hold (`patterns.Gates`).
+GATES = {
+    "drive": r"[A-Za-z]:(?:\\|/[^/])",
+    "quoted-path": rf"""["'`](?:~|/{_HOMES})/[^"'`\n<> ]*(?: |\([\w?\x80-\xff]+\))""",
+    "spaced-path": rf"/{_HOMES}/",
+    "variable-path": r"\$\{?HOME\b|%[A-Z]+%[/\\]",
+}
 
 
-def find(text: str, data: bytes, salt: Salt, workspace: str) -> Iterator[Finding]:
-    """Paths with their placeholders; they may overlap. `data` is the text, narrowed."""
+def find(text: str, may: AbstractSet[str], salt: Salt, workspace: str) -> Iterator[Finding]:
+    """Paths with their placeholders; they may overlap. `may`: the text's open gates."""
     has_slash, has_backslash = "/" in text, "\\" in text
     if not (has_slash or has_backslash):
         return
     asked = (
         (has_slash, _POSIX, 0),
-        (has_slash and _HAS_SPACED(data), _SPACED, 0),
+        ("spaced-path" in may, _SPACED, 0),
         (has_slash and "~" in text, _TILDE, 0),
-        (has_slash and _HAS_QUOTED(data), _QUOTED, "path"),
+        ("quoted-path" in may, _QUOTED, "path"),
         (has_backslash and "\\\\" in text, _UNC, 0),
-        (_HAS_DRIVE(data), _DRIVE, 0),
-        (_HAS_VARIABLE(data), _VARIABLE, 0),
+        ("drive" in may, _DRIVE, 0),
+        ("variable-path" in may, _VARIABLE, 0),
     )
     for is_possible, pattern, group in asked:
         if is_possible:

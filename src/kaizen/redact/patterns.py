@@ -2,7 +2,8 @@
 where these are not installed, by the standard library: the same results, more slowly, and not in guaranteed time."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Protocol
 
@@ -35,17 +36,49 @@ def compile(regex: str) -> Pattern:
     return _re2(regex) if is_fast() else plain(regex)
 
 
-class Trigger:
-    """A cheap question before an expensive expression: can a text hold any match at all? Compiled when first asked."""
+class Gates:
+    """Cheap questions before expensive expressions: which of them may find anything in a text?
 
-    def __init__(self, regex: str) -> None:
-        self._regex = regex
-        self._search: Callable[[bytes], Match | None] | None = None
+    Each name has an expression that is found wherever the expensive ones behind it find something. RE2 asks all of them
+    in one walk over the text, which takes as long as asking one. Compiled when first asked.
+    """
 
-    def __call__(self, data: bytes) -> bool:
-        if self._search is None:
-            self._search = compile(self._regex).search
-        return self._search(data) is not None
+    def __init__(self, regexes: Mapping[str, str]) -> None:
+        self._regexes = dict(regexes)
+        self.all = frozenset(regexes)
+        self._ask: Callable[[bytes], AbstractSet[str]] | None = None
+
+    def __call__(self, data: bytes) -> AbstractSet[str]:
+        """The names of gates that are open."""
+        if self._ask is None:
+            self._ask = self._together() if is_fast() else self._one_by_one()
+        return self._ask(data)
+
+    def _one_by_one(self) -> Callable[[bytes], AbstractSet[str]]:
+        compiled = [(name, compile(regex)) for name, regex in self._regexes.items()]
+        return lambda data: {name for name, regex in compiled if regex.search(data)}
+
+    def _together(self) -> Callable[[bytes], AbstractSet[str]]:
+        import re2
+
+        names, nothing, everything = list(self._regexes), frozenset[str](), self.all
+        gates = re2.Set.SearchSet(_options())
+        for regex in self._regexes.values():
+            gates.Add(regex.encode("latin-1", "replace"))
+        # Every text has an end. Were RE2 to run out of memory it would say that nothing is found, not even this.
+        end = gates.Add(rb"\z")
+        gates.Compile()
+        only_end = [end]
+
+        def ask(data: bytes) -> AbstractSet[str]:
+            hits: list[int] | None = gates.Match(data)
+            if hits == only_end:
+                return nothing
+            if not hits or end not in hits:
+                return everything
+            return {names[hit] for hit in hits if hit != end}
+
+        return ask
 
 
 @cache

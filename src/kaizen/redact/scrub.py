@@ -8,15 +8,17 @@ Linear in the length of the text, without a clock: expressions are RE2's or cann
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from kaizen.redact import engine, entropy, identity, paths, structure
-from kaizen.redact.decode import decoded
+from kaizen.redact import decode, engine, entropy, gates, identity, paths, structure
 from kaizen.redact.engine import Rule, RuleSet, narrow
 from kaizen.redact.finding import PLACEHOLDER, Finding, merged, outside_placeholders
 from kaizen.redact.hashes import Salt
 from kaizen.redact.mapped import Mapped
 from kaizen.redact.normal import normalised
+from kaizen.redact.patterns import Gates
+from kaizen.redact.runs import runs
 
 __all__ = ["Finding", "Rule", "Scrubber"]
 
@@ -25,6 +27,8 @@ MAX_PASSES, MAX_DECODED, MAX_DEPTH = 4, 3, 100
 _MAX_VALUE = 4_096
 GUARD = "<redacted:guard>"
 SECRET = "<redacted:key>"
+# What may be in a text, asked once for all that look at it.
+_gates = Gates({**gates.GATES, **decode.GATES, **identity.GATES, **paths.GATES})
 
 
 class Scrubber:
@@ -93,27 +97,29 @@ class Scrubber:
 
     def _look(self, text: str) -> Iterator[Finding]:
         data = narrow(text)
-        yield from self.secrets(data)
-        yield from self._encoded(text, [])
-        yield from entropy.find(data)
-        yield from paths.find(text, data, self._salt, self._workspace)
-        yield from identity.find(text, data, self._salt)
+        may, words = _gates(data), runs(data)
+        yield from self.secrets(data, may)
+        inner = decode.decoded(text, data, words, may)
+        if inner is not None:
+            yield from self._encoded([inner])
+        yield from entropy.find(data, words)
+        yield from paths.find(text, may, self._salt, self._workspace)
+        yield from identity.find(text, may, self._salt)
         yield from self._needles.find(text)
 
-    def secrets(self, data: bytes) -> list[Finding]:
-        return [finding for rules in self._sets for finding in rules.find(data)]
+    def secrets(self, data: bytes, may: AbstractSet[str] | None = None) -> list[Finding]:
+        return [finding for rules in self._sets for finding in rules.find(data, may)]
 
-    def _encoded(self, text: str, outer: list[Mapped]) -> Iterator[Finding]:
+    def _encoded(self, steps: list[Mapped]) -> Iterator[Finding]:
         """Secrets that only decoding shows. They cover all of the encoded text they are in."""
-        inner = decoded(text)
-        if inner is None:
-            return
-        steps = [*outer, inner]
-        for one in self.secrets(narrow(inner.text)):
+        inner = steps[-1]
+        data = narrow(inner.text)
+        may = _gates(data)
+        for one in self.secrets(data, may):
             if inner.touches(one.start, one.end):
                 yield _moved(one, steps)
-        if len(steps) < MAX_DECODED:
-            yield from self._encoded(inner.text, steps)
+        if len(steps) < MAX_DECODED and (deeper := decode.decoded(inner.text, data, runs(data), may)) is not None:
+            yield from self._encoded([*steps, deeper])
 
     def _as_value(self, name: str, text: str) -> Iterator[Finding]:
         """What rules find that need a name in front."""
