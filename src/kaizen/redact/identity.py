@@ -25,6 +25,16 @@ _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|(?<=::))(?:%\w+)?(?![\w:]|\.\w)")
 _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])")
 _VERSION_BEFORE = re.compile(r"(?:version|ver\.?|release|\bv|build|[=<>~^]=?)[ :=\"']{0,3}$", re.IGNORECASE)
+# Numbers of identifiers of objects, of sections, and of links to these in reStructuredText.
+_OID_BEFORE = re.compile(r"(?:\bOID|Object ?Identifier|\bOBJECT)[\s:=(\[\"']{0,16}$", re.IGNORECASE)
+_SECTION_BEFORE = re.compile(r"(?:\bsections?|§)[\s`\d._,]{0,40}$|\.\. _`$", re.IGNORECASE)
+_NUMBER_AROUND = 48
+_STRING_PREFIX = re.compile(r"(?:[rbfu]|br|rb|fr|rf)'|%[a-z]", re.IGNORECASE)
+# Names of algorithms and extensions look like addresses.
+_OF_SSH = ("@openssh.com", "@libssh.org")
+_ALGORITHM = re.compile(
+    r"(?:^|-)(?:cert-v\d\d|(?:poly|md|sha)\d[\w-]*|gcm|etm|cbc|umac-\d[\w-]*|sntrup\d\w*|agent|zlib)$"
+)
 _HOST = re.compile(
     r"(?<![\w.-])(?!(?:self|this|cls)\.)(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}"
     r"(?:local|internal|corp|lan|intranet)(?![\w(-]|\.\w)",
@@ -41,7 +51,7 @@ _PHONE = re.compile(
     r"(?![\w-]|\.\d)"
 )
 _PASSING = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "0.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24",
-                                            "203.0.113.0/24", "255.255.255.255/32", "::1/128", "::/128")))  # fmt: skip
+                                            "203.0.113.0/24", "255.0.0.0/8", "::1/128", "::/128")))  # fmt: skip
 # What each of these must hold (`patterns.Gates`). Letters and digits of other scripts are `?` there or not ASCII.
 GATES = {
     "host": r"(?i)[\w?-]\.(?:local|[i?]nternal|corp|lan|[i?]ntranet)\b",
@@ -122,18 +132,35 @@ def _is_email(text: str, start: int, at: int, domain: re.Match[str]) -> bool:
         return False
     if _CREDENTIALS.search(text, max(0, start - 100), start):  # a rule's
         return False
-    name = domain[0]
+    name, local = domain[0], text[start:at]
+    if f"@{name}" in _OF_SSH and _ALGORITHM.search(local):
+        return False
     if "." in name and not name[-1].isdigit():
         return not _VERSION.match(name)
     # Without a dot: a host of one's own, unless it is a version, a package, or arithmetic.
-    return (not _VERSION.match(name) and before[-1:] not in ("/", "@", "$", "\\") and at - start > 1 and len(name) > 2
+    return (not _VERSION.match(name) and not _STRING_PREFIX.fullmatch(local)
+            and before[-1:] not in ("/", "@", "$", "\\") and at - start > 1 and len(name) > 2
             and name[0].isalpha() and text[domain.end() : domain.end() + 1] not in ("/", "("))  # fmt: skip
 
 
 def _ipv4(text: str) -> Iterator[Finding]:
     for found in _IPV4.finditer(text):
-        if not _VERSION_BEFORE.search(text, max(0, found.start() - 16), found.start()) and _is_address(found[0]):
+        if not _is_version(text, *found.span()) and _is_address(found[0]):
             yield Finding("ip", found.start(), found.end(), "<ip>")
+
+
+def _is_version(text: str, start: int, end: int) -> bool:
+    """Four numbers that are a version, a section or an identifier. Nobody has the address `1.0.0.0`."""
+    return (
+        _VERSION_BEFORE.search(text, max(0, start - 16), start) is not None
+        or _OID_BEFORE.search(text, max(0, start - _NUMBER_AROUND), start) is not None
+        or (
+            all(len(number) < 3 for number in text[start:end].split("."))
+            and _SECTION_BEFORE.search(text, max(0, start - _NUMBER_AROUND), start) is not None
+        )
+        or text.startswith("`_", end)  # of a link, too
+        or (end - start == 7 and text.endswith(".0.0.0", start, end))
+    )
 
 
 def _hosts(text: str) -> Iterator[Finding]:

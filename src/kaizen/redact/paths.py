@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from kaizen.redact.finding import Finding
 from kaizen.redact.hashes import Salt
+from kaizen.redact.names import is_public_model
 from kaizen.redact.words import EXTENSIONS
 
 _PART = r"(?:[\w.@+%~$-]|\\[ ()&'])++"
@@ -30,7 +31,10 @@ _DRIVE = re.compile(
     r"(?<![A-Za-z0-9])(?:\\\\[?.]\\)?[A-Za-z]:"
     rf"(?:(?:\\{{1,4}}{_WINDOWS_PART})++\\{{0,4}}|/{_PART}(?:/{_PART})++/?)"
 )
-_UNC = re.compile(r"\\\\(?<![\w\\)\]*+]\\\\)(?:\\\\|[?.]\\UNC\\)?[\w.-]{3,}(?:\\{1,2}[\w.@+%~$-]{2,})++")
+_UNC = re.compile(
+    r"\\\\(?<![\w\\)\]*+]\\\\)(?<!\b[A-Za-z]:\\\\)(?<!(?:PROFILE|APPDATA)%\\\\)"
+    r"(?:\\\\|[?.]\\UNC\\)?[\w.-]{3,}(?:\\{1,2}[\w.@+%~$-]{2,})++"
+)
 _FILE_URL = re.compile(r"file:/{1,3}(?=[\w%~])[^\s\"'<>)\]}`]++")
 
 _PUBLIC = re.compile(
@@ -38,21 +42,45 @@ _PUBLIC = re.compile(
         | System/Library | Library/(?:Frameworks|Developer|Java) | Applications/[\w.-]+\.app
         | opt/homebrew/(?:s?bin|lib|opt) | nix/store | run/systemd | tmp | var/(?:log|run|lib|cache|tmp|spool)
         | etc/(?:hosts|passwd|group|shadow|fstab|profile|resolv\.conf|os-release|environment|nginx|ssl|ssh|pam\.d
-            |init\.d|systemd|apt|default|cron\.\w+|ld\.so\.\w+|localtime|machine-id|hostname|services|protocols|shells|sudoers)
-        | api | v\d+ | path/to | foo )$""",
+            |init\.d|systemd|apt|default|cron\.\w+|ld\.so\.\w+|localtime|machine-id|hostname|services|protocols|shells|sudoers
+            |pki|bash_completion\.d|update-manager)
+        | org/freedesktop | api | v\d+ | css | js | static | oauth\d? | path/to | foo )$""",
     re.VERBOSE,
 )
+# Folders that every machine has, or may have, with what somebody put there left out.
+_PUBLIC_FOLDER = re.compile(
+    r"""/(?: usr/local | etc/xdg | run/user | data/(?:data|user(?:/0)?)
+        | storage/emulated/0(?:/(?:Documents|Download|Desktop|Pictures|Movies|Music|DCIM))?
+        | (?:Network/)?Library(?:/(?:Application(?:[ ]Support)?|Caches|Fonts|Logs|Preferences))? )
+      | [A-Za-z]:[\\/]+(?: Users | Windows | Temp | ProgramData | Program[ ]Files(?:[ ]\(x86\))? )
+      | %(?:USERPROFILE|APPDATA|LOCALAPPDATA)%
+        (?:[\\/]+(?:AppData|Local|LocalLow|Roaming|Temp|Cache|Desktop|Documents|Downloads))*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_WINDOWS = re.compile(
+    r"[A-Za-z]:(?:\\{1,4}|/)(?:Windows(?![\\/]+Temp[\\/])|ProgramData(?:\\{1,4}|/)Microsoft)[\\/]", re.IGNORECASE
+)
+# `$name` or `%s` at the end.
+_VARIABLES = re.compile(r"(?:[\\/]+(?:\$\w*|%[a-z]))+[\\/]*\Z")
+# What stands for a name in examples.
+_EXAMPLES = frozenset((
+    "", ".", "..", "...", "abc", "bar", "baz", "def", "dir", "directory", "eggs", "file", "filename", "folder", "foo",
+    "path", "qux", "server", "share", "spam", "to", "xyz",
+))  # fmt: skip
+_SEPARATORS = re.compile(r"[\\/]+")
 # Files that everyone has at home, or may have.
 _PUBLIC_AT_HOME = re.compile(
     r"""(?:~|\$HOME|\$\{HOME\})/(?:
           \.(?: config | cache | ssh | aws | kube | docker | npmrc | pypirc | netrc | gitconfig | profile | bashrc
-              | zshrc | bash_profile | local(?:/(?:share|bin|state|lib))? )
-        | Library(?:/(?:Logs|Caches|Preferences))? | Desktop | Documents | Downloads
+              | zshrc | bash_profile | local(?:/(?:share|bin|state|lib))? | config/(?:git|pip|fish|systemd)
+              | cargo | gradle | m2 | npm | nvm | pyenv | rustup | vimrc | inputrc | tmux\.conf | pydistutils\.cfg )
+        | Library(?:/(?:Application(?:[ ]Support)?|Logs|Caches(?:/TemporaryItems)?|Preferences))?
+        | Application(?:[ ]Support)? | Desktop | Documents | Downloads
         )/?""",
     re.VERBOSE,
 )
 _MAX_WHOLE = 1_000
-_PUBLIC_HEADS, _PACKAGES = 4, ("/var/cache/apt/", "/var/lib/dpkg/")
+_PUBLIC_HEADS, _PACKAGES = 4, ("/var/cache/apt/", "/var/lib/apt/", "/var/lib/dpkg/")
 # What each of these must hold (`patterns.Gates`).
 GATES = {
     "drive": r"[A-Za-z]:(?:\\|/[^/])",
@@ -94,16 +122,32 @@ def _path(text: str, start: int, end: int, salt: Salt, workspace: str) -> Iterat
 
 
 def is_public(path: str) -> bool:
-    """Whether it begins with a folder that every machine has."""
+    """Whether it begins with a folder that every machine has, or is no more than an example."""
+    path = _VARIABLES.sub("", path)
+    if _is_example(path) or _PUBLIC_FOLDER.fullmatch(path.rstrip("/\\")) or _WINDOWS.match(path):
+        return True
     if path[:1] in ("~", "$"):
-        return _PUBLIC_AT_HOME.fullmatch(path) is not None
+        # Aliases of models look like homes of other users: `~maker/model`.
+        return _PUBLIC_AT_HOME.fullmatch(path) is not None or (path[1:2].isalnum() and is_public_model(path[1:]))
     parts = path.split("/", _PUBLIC_HEADS)
     # A name below /tmp or /var/lib is somebody's choice.
     if parts[1:2] == ["tmp"] or parts[1:2] == ["var"]:
-        return _PUBLIC.match(path.rstrip("/")) is not None or path.startswith(_PACKAGES)
-    if path.rstrip("/") == "/usr/local":
-        return True
+        return _PUBLIC.match(path.rstrip("/")) is not None or f"{path}/".startswith(_PACKAGES)
     return any(_PUBLIC.match("/".join(parts[:count])) for count in range(2, len(parts) + 1))
+
+
+def _is_example(path: str) -> bool:
+    """`/a/b/c.py`, `C:\\foo\\bar`: letters and words that name nothing."""
+    head, *parts = _SEPARATORS.split(path)
+    if head and not (len(head) == 2 and head[1] == ":"):
+        return not parts and head == "~"
+    return all(map(_names_nothing, parts))
+
+
+def _names_nothing(part: str) -> bool:
+    name, _, extension = part.rstrip("()").partition(".")
+    is_letter = len(name) == 1 and name.isascii()
+    return part in _EXAMPLES or ((is_letter or name in _EXAMPLES - {""}) and (not extension or extension in EXTENSIONS))
 
 
 def _finding(path: str, start: int, end: int, salt: Salt, workspace: str) -> Finding:
