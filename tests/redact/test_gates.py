@@ -46,7 +46,14 @@ PARTS = st.sampled_from([
     "A1b2C3d4E5f6G7h8I9j0K1l2", "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ", "0123456789abcdef0123456789abcdef", "H4sIAAAAAAAA",
     "QUJD" * 18, "\r\n", "41 " * 9, "41:" * 8,
 ])  # fmt: skip
-TEXTS = st.lists(PARTS, max_size=40).map("".join) | st.lists(PIECES, max_size=4).map("".join) | st.text(max_size=80)
+ADDRESSES = st.text("07afF:.%[- /\\\n+", max_size=30)
+HOST_PARTS = st.sampled_from([
+    "a", "b1", ".", "-", ".local", ".INTERNAL", ".\u0131nternal", ".corp", ".lan", " ", "\n", ":80", "(", "self", "_",
+    "\u00fc", "host ", "ssh ",
+])  # fmt: skip
+HOSTS = st.lists(HOST_PARTS, max_size=12).map("".join)
+TEXTS = (st.lists(PARTS, max_size=40).map("".join) | st.lists(PIECES, max_size=4).map("".join) | st.text(max_size=80)
+         | ADDRESSES | HOSTS)  # fmt: skip
 
 
 def shut(text: str) -> list[Finding]:
@@ -79,6 +86,13 @@ def test_gates_change_nothing(text: str) -> None:
 def test_gates_change_nothing_in_real_text() -> None:
     for text in [*of_this_machine(300), *(case.text for case in corpus.cases())]:
         assert shut(text) == ajar(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(HOSTS)
+def test_hosts_are_looked_for_in_lines_that_may_hold_one(text: str) -> None:
+    fast = [found.span() for found in identity._in_lines(text, identity._HOST_END, identity._HOST)]
+    assert fast == [found.span() for found in identity._HOST.finditer(text)]
 
 
 @pytest.mark.parametrize("rule", GATED, ids=lambda rule: rule.id)

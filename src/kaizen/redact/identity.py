@@ -40,6 +40,8 @@ _HOST = re.compile(
     r"(?:local|internal|corp|lan|intranet)(?![\w(-]|\.\w)",
     re.IGNORECASE,
 )
+# Found first, and far faster. It begins with one character, and a name is within a line.
+_HOST_END = re.compile(r"\.(?:local|internal|corp|lan|intranet)", re.IGNORECASE)
 _HOST_BEFORE = re.compile(
     r"(?://|@|(?<![\w-])(?:-h|--host|ssh|scp|ping|host|hostname|server|from|to|on|at|via|for|against"
     r"|reach|connect|node|curl|dig)[ :=\"']{1,3})$",
@@ -54,9 +56,12 @@ _PASSING = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "0.0.0.0/8", "192.0.2
                                             "203.0.113.0/24", "255.0.0.0/8", "::1/128", "::/128")))  # fmt: skip
 # What each of these must hold (`patterns.Gates`). Letters and digits of other scripts are `?` there or not ASCII.
 GATES = {
-    "host": r"(?i)[\w?-]\.(?:local|[i?]nternal|corp|lan|[i?]ntranet)\b",
+    "host": r"(?i)[\w?-]\.(?:local|[i?]nternal|corp|lan|[i?]ntranet)(?:[^\w(.-]|\.\W|\.?\z)",
     "ipv4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
-    "ipv6": r"::[0-9A-Fa-f]|[0-9A-Fa-f]::|(?:[0-9A-Fa-f]{1,4}:){7}",
+    # Not `[::2]`: four digits, or a third colon.
+    "ipv6": (
+        r"(?:^|[^\w:.])(?:H{4}::|H{3}::H|H{2}::H{2}|H::H{3}|::H{4}|(?:H{1,4}:){2,6}:|H{0,4}::H{1,4}:|(?:H{1,4}:){7}H)"
+    ).replace("H", "[0-9A-Fa-f]"),
     "mac": r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}",
     "phone": r"\+[\d?][\d? ().-]{7}|[\d?]{3}[-.) ]{1,2}[\d?]{3}[-. ][\d?]{4}",
     "remote": r"@[\w.?\x80-\xff-]+:[\w.~?\x80-\xff-]|ssh://|\.git\b",
@@ -164,7 +169,7 @@ def _is_version(text: str, start: int, end: int) -> bool:
 
 
 def _hosts(text: str) -> Iterator[Finding]:
-    for found in _HOST.finditer(text):
+    for found in _in_lines(text, _HOST_END, _HOST):
         name = found[0]
         # `path.local` is an attribute more often than a host.
         is_named = (any(char.isdigit() or char == "-" for char in name)
@@ -173,6 +178,16 @@ def _hosts(text: str) -> Iterator[Finding]:
         is_led = _HOST_BEFORE.search(text, max(0, found.start() - 12), found.start()) is not None
         if is_named or is_led or _PORT.match(text, found.end()):
             yield Finding("host", found.start(), found.end(), "<host>")
+
+
+def _in_lines(text: str, part: re.Pattern[str], whole: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """What is found of `whole` in lines that hold `part`."""
+    seen = part.search(text)
+    while seen:
+        start, end = text.rfind("\n", 0, seen.start()) + 1, text.find("\n", seen.end())
+        end = len(text) if end < 0 else end
+        yield from whole.finditer(text, start, end)
+        seen = part.search(text, end)
 
 
 def _ipv6(text: str) -> Iterator[Finding]:

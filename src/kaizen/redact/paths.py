@@ -83,7 +83,7 @@ _MAX_WHOLE = 1_000
 _PUBLIC_HEADS, _PACKAGES = 4, ("/var/cache/apt/", "/var/lib/apt/", "/var/lib/dpkg/")
 # What each of these must hold (`patterns.Gates`).
 GATES = {
-    "drive": r"[A-Za-z]:(?:\\|/[^/])",
+    "drive": r"(?:^|[^A-Za-z0-9])[A-Za-z]:(?:\\|/[^/])",
     "quoted-path": rf"""["'`](?:~|/{_HOMES})/[^"'`\n<> ]*(?: |\([\w?\x80-\xff]+\))""",
     "spaced-path": rf"/{_HOMES}/",
     "variable-path": r"\$\{?HOME\b|%[A-Z]+%[/\\]",
