@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,20 +22,20 @@ from redact.test_scrub import PIECES
 SCRUBBER = Scrubber(nobody())
 REGEXES = {**gates.GATES, **decode.GATES, **identity.GATES, **paths.GATES}
 GATED = [rule for rule in engine.bundled().rules if rule.id in gates.OF_RULE]
-# A gate is derived from the expression of its rule. Is there a new one, look at the gate, then at this number.
+# A gate is derived from its rule. Where the rule is a new one, look at the gate, then put its number here.
 DERIVED_FROM = {
-    "authress-service-client-access-key": "c0d6c8b4",
-    "generic-api-key": "7495022a",
-    "jwt": "036058ee",
-    "kaizen-argument": "adb8fd80",
-    "kaizen-connection-string": "b711efd0",
-    "kaizen-cursor-key": "cea0b8e4",
-    "kaizen-environment": "67711f66",
-    "kaizen-password": "3babcf78",
-    "kaizen-quoted-password": "18eff68f",
-    "kaizen-url-password": "48063a59",
-    "kaizen-url-token": "f0b41ab0",
-    "vault-service-token": "a91e9293",
+    "authress-service-client-access-key": "4a8a962f",
+    "generic-api-key": "6fc4ac45",
+    "jwt": "bdcdecaf",
+    "kaizen-argument": "7f37b9b9",
+    "kaizen-connection-string": "8232f450",
+    "kaizen-cursor-key": "a9c21988",
+    "kaizen-environment": "8fb6ba76",
+    "kaizen-password": "6f14268b",
+    "kaizen-quoted-password": "37f2df1f",
+    "kaizen-url-password": "66c459a9",
+    "kaizen-url-token": "94cfb38a",
+    "vault-service-token": "9ada9709",
 }
 # What expressions are made of: a text of these comes close to many of them.
 PARTS = st.sampled_from([
@@ -99,18 +100,20 @@ def test_hosts_are_looked_for_in_lines_that_may_hold_one(text: str) -> None:
 def test_the_gate_of_a_rule_is_open_for_what_it_finds(rule: engine.Rule) -> None:
     ask = patterns.Gates(gates.GATES)
     pattern = re.compile(patterns.translated(rule.spec.regex))
+    # Texts of little entropy are drawn more often.
+    easier = engine.Rule(msgspec.structs.replace(rule.spec, entropy=0.0), engine.Allow(engine.AllowSpec()))
 
     @settings(max_examples=150, deadline=None)
     @given(st.from_regex(pattern, alphabet=st.characters(codec="latin-1")), st.text("a1=-_: \n", max_size=3))
     def holds(text: str, before: str) -> None:
         data = narrow(before + text)
-        assert not any(True for _ in rule.pattern.finditer(data)) or gates.OF_RULE[rule.id] in ask(data)
+        assert not list(easier.find(data)) or gates.OF_RULE[rule.id] in ask(data)
 
     holds()
 
 
-def test_gates_belong_to_the_expressions_they_are_derived_from() -> None:
-    shown = {rule.id: hashlib.sha256(rule.spec.regex.encode()).hexdigest()[:8] for rule in GATED}
+def test_gates_belong_to_the_rules_they_are_derived_from() -> None:
+    shown = {rule.id: hashlib.sha256(msgspec.json.encode(rule.spec)).hexdigest()[:8] for rule in GATED}
     assert shown == DERIVED_FROM and set(gates.OF_RULE) == set(DERIVED_FROM)
     assert set(gates.OF_RULE.values()) == set(gates.GATES)
 

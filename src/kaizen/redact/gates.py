@@ -1,10 +1,12 @@
 """Gates of the rules whose keywords are everywhere (`key`, `s.`, `://`): what a match of theirs must hold.
 
 A gate is found wherever its rule finds something, and can be walked together with all others (`patterns.Gates`): an
-alternative, a class or a number of the rule is only ever widened here. It belongs to the rule's expression; a test
-knows which one that was.
+alternative, a class or a number of the rule is only ever widened here. It belongs to the rule as it is; a test knows
+which one that was.
 """
 
+# Ten characters, one of which no word has: the rule allows words. After longer words such a character follows.
+_NOT_A_WORD = "|".join(rf"[a-z_.-]{{{at}}}[0-9=+/][\w.=+/-]{{{9 - at}}}" for at in range(10))
 _PASSWORD = r"passw(?:or)?d|passphrase|pwd"
 # Their names begin with `rule-`, so that they are not confused with those of other detectors.
 GATES = {
@@ -14,7 +16,7 @@ GATES = {
     ),
     "rule-assignment": (
         r"""(?i)(?:access|auth|api|creds|key|credential|passw(?:or)?d|secret|token)[ \t\w.-]{0,20}[\s'"]{0,3}"""
-        r"""(?:=|>|:|\|\||\?=|,)[\x60'"\s=>:]{0,8}[\w.=+/-]{10}"""
+        rf"""(?:=|>|:|\|\||\?=|,)[\x60'"\s=>:]{{0,8}}(?:[a-z_.-]{{10,}}[0-9=+/]|{_NOT_A_WORD})"""
     ),
     "rule-authress": r"\.acc[_-]",
     "rule-cursor": r"\b(?:key|crsr)_[0-9a-f]{8}",
