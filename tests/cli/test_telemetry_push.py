@@ -87,6 +87,14 @@ def test_a_preview_is_what_a_push_sends(kaizen: Kaizen, home: Path, server: Serv
     assert all(bytes.fromhex(span) in sent for span in spans)
 
 
+def test_a_preview_hides_what_stands_behind_an_address(kaizen: Kaizen, home: Path, rows: dict[str, str]) -> None:
+    path = home / "config.toml"
+    path.write_text(path.read_text().replace("/hook", f"/hook?token={KEY[::-1]}"))
+    found = kaizen("telemetry", "preview", *WEEKS, "--sink", "webhook", "--json", env=rows)
+    assert found.json["data"][0]["address"].endswith("/hook?...")
+    assert KEY[::-1] not in found.out
+
+
 def test_a_preview_is_of_a_period_and_of_few_items(kaizen: Kaizen, rows: dict[str, str]) -> None:
     few = kaizen("telemetry", "preview", *WEEKS, "--sink", "webhook", "--limit", "1", "--json", env=rows).json["data"]
     assert [(one["kind"], one["items"]) for one in few] == [("sessions", 1), ("events", 1), ("tool_spans", 1)]

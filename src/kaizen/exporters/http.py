@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -125,7 +125,7 @@ class Http:
         for secret in self._secrets:
             if hidden := secret.reveal():
                 url, content = url.replace(hidden, str(secret)), content.replace(hidden.encode(), str(secret).encode())
-        return Recorded("POST", url, shown, content)
+        return Recorded("POST", _without_query(url), shown, content)
 
     def _answer(self, found: "httpx.Response", body: bytes, host: str) -> Answer:
         kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -136,6 +136,12 @@ class Http:
         said = " ".join("".join(char if char.isprintable() else " " for char in text).split())[:_QUOTED]
         return Answer(found.status_code, host, body, said, kind, found.headers.get("retry-after"),
                       place(found.headers["location"]) if "location" in found.headers else None)
+
+
+def _without_query(url: str) -> str:
+    """Keys that we do not know to be any stand there."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) + "?..." * bool(parts.query)
 
 
 async def _some(response: "httpx.Response") -> bytes:
