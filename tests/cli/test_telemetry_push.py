@@ -104,6 +104,16 @@ def test_a_preview_is_of_a_period_and_of_few_items(kaizen: Kaizen, rows: dict[st
     assert kaizen("telemetry", "push", "--sink", "nope", env=rows).status == 3
 
 
+def test_a_preview_is_all_of_a_session(kaizen: Kaizen, rows: dict[str, str]) -> None:
+    found = kaizen("telemetry", "preview", "--sink", "webhook", "--session", "aaaa", "--json", env=rows)
+    assert found.status == 0, found.err
+    items = [item for one in found.json["data"] for item in one["body"].get(one["kind"], one["body"].get("spans", []))]
+    assert len({item["session_id_hash"] for item in items}) == 1
+    assert sum(one["items"] for one in found.json["data"] if one["kind"] == "events") > 2
+    wrong = kaizen("telemetry", "preview", "--session", "ffff-none", "--json", env=rows)
+    assert wrong.error["code"] == "session_not_found"
+
+
 def test_a_push_is_of_a_period(kaizen: Kaizen, rows: dict[str, str]) -> None:
     def items(*period: str) -> int:
         found = kaizen("telemetry", "push", *period, "--dry-run", "--json", env=rows).json["data"]

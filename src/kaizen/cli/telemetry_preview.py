@@ -9,7 +9,7 @@ import msgspec
 
 from kaizen.cli.command import command
 from kaizen.cli.ink import Ink, plural
-from kaizen.cli.options import When, window_options
+from kaizen.cli.options import When, Where, window_options
 from kaizen.cli.outgoing import guard, open_outbox
 from kaizen.cli.run import Run
 from kaizen.cli.telemetry_push import ADD_ONE, NO_EXPORTER, check_names, period
@@ -17,6 +17,8 @@ from kaizen.errors import SyncSetting
 
 if TYPE_CHECKING:
     from kaizen.exporters.rows import Row
+    from kaizen.outbox.gate import Gate
+    from kaizen.outbox.replay import Window
     from kaizen.wire.sink import Batch
 
 
@@ -34,21 +36,22 @@ class Preview(msgspec.Struct):
 
 @command(schema="telemetry preview/1", examples=[
     "kaizen telemetry preview", "kaizen telemetry preview --sink otlp --since today --limit 5 --json",
+    "kaizen telemetry preview --sink otlp --session @last",
 ])  # fmt: skip
 @window_options
 @click.option("--sink", "names", multiple=True, metavar="NAME", help="Only of this exporter; may be repeated.")
+@click.option("--session", metavar="SESSION", help="All of this session, as in kaizen show, and of nothing else.")
 @click.option("--limit", type=click.IntRange(min=1), default=2, show_default=True,
               help="So many items of each kind; as many as there are go into a request.")  # fmt: skip
-def preview(run: Run, when: When, names: tuple[str, ...], limit: int) -> None:
+def preview(run: Run, when: When, names: tuple[str, ...], session: str | None, limit: int) -> None:
     """What exporters would send of what is stored, request by request. Nothing is sent.
 
-    Of the last seven days, or of the period that you name. Bodies are those that would leave, before compression; what
-    is binary on the way is shown as the JSON that means the same. Keys are not shown.
+    Of the last seven days, of the period that you name, or of one session. Bodies are those that would leave, before
+    compression; what is binary on the way is shown as the JSON that means the same. Keys are not shown.
     """
     import asyncio
 
     from kaizen.exporters.rows import rows
-    from kaizen.outbox import replay
     from kaizen.outbox.gate import gate
 
     found = gate(run.config, run.env, run.home)
@@ -57,16 +60,38 @@ def preview(run: Run, when: When, names: tuple[str, ...], limit: int) -> None:
         raise SyncSetting(NO_EXPORTER, hint=ADD_ONE)
     check_names(names, [row.name for row in every])
     chosen = [row for row in every if not names or row.name in names]
+    if session is not None:
+        batches = _of_session(run, found, session)
+    else:
+        batches = _beginnings(run, found, period(run, when), limit)
+    shown = [one for row in chosen for one in asyncio.run(_previewed(run, row, found.salt.raw, batches))]
+    run.out.show(shown, _preview_lines)
+
+
+def _of_session(run: Run, found: "Gate", session: str) -> "list[Batch]":
+    from kaizen.outbox import replay
+    from kaizen.views.session import find
+
+    with run.reading(Where(is_all=True, refresh=False), notes=False) as (db, scope):
+        session_id = find(db, scope, session).id
+    with contextlib.closing(open_outbox(run, write=False)) as db:
+        window = replay.Window(0, run.now_ms, run.now_ms)
+        return [part.batch for part in replay.parts(db, found, guard(), window, session_id=session_id)]
+
+
+def _beginnings(run: Run, found: "Gate", window: "Window", limit: int) -> "list[Batch]":
+    """The first of each kind, with `limit` items."""
+    from kaizen.outbox import replay
+
     sync = msgspec.structs.replace(run.config.sync, events_per_batch_max=limit)
     few = msgspec.structs.replace(found, config=msgspec.structs.replace(run.config, sync=sync))
     batches: dict[str, Batch] = {}
     with contextlib.closing(open_outbox(run, write=False)) as db:
-        for part in replay.parts(db, few, guard(), period(run, when)):
+        for part in replay.parts(db, few, guard(), window):
             batches.setdefault(part.batch.kind, part.batch)
             if len(batches) == len(replay.KINDS_REPLAYED):
                 break
-    shown = [one for row in chosen for one in asyncio.run(_previewed(run, row, found.salt.raw, [*batches.values()]))]
-    run.out.show(shown, _preview_lines)
+    return [*batches.values()]
 
 
 async def _previewed(run: Run, row: "Row", salt: bytes, batches: "list[Batch]") -> list[Preview]:

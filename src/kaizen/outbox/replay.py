@@ -43,10 +43,12 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def parts(db: Connection, gate: Gate, guard: Guard, window: Window, *,
-          on_refused: Callable[[], None] = lambda: None) -> Iterator[Part]:
-    """Workspace by workspace: sessions, events, spans. `on_refused`: the guard let an item not through."""
+          session_id: int | None = None, on_refused: Callable[[], None] = lambda: None) -> Iterator[Part]:
+    """Workspace by workspace: sessions, events, spans. `session_id`: of this one only. `on_refused`: the guard let an
+    item not through."""
     sync = gate.config.sync
-    active = outgoing.active_between(db, window.start_ms, window.end_ms)
+    active = [one for one in outgoing.active_between(db, window.start_ms, window.end_ms)
+              if session_id is None or one.id == session_id]
     for workspace_id, group in groupby(active, key=lambda one: one.workspace_id):
         root, name = outgoing.workspace(db, workspace_id)
         envelope = envelope_of(gate, root, name)
