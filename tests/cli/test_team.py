@@ -187,15 +187,13 @@ def test_teams_and_tokens_are_managed_beside_a_running_hub(hub: Served, tmp_path
 
     assert call("team", "add", "backend", "--retention-days", "30").status == 0
     assert call("team", "add", "backend").status == 2
-    changed = call("team", "set", "backend", "--display-name", "Backend", "--requests-per-minute", "60", "--json")
-    assert changed.json["data"]["settings"] == {
-        "display_name": "Backend", "retention_days": 30, "requests_per_minute": 60}  # fmt: skip
-    assert call("team", "set", "backend", "--requests-per-minute", "0").status == 0
-    assert call("team", "list", "--json").json["data"][0]["settings"] == {
-        "display_name": "Backend", "retention_days": 30}  # fmt: skip
-    assert call("team", "set", "backend").status == 2
-    assert call("team", "set", "nobody", "--retention-days", "3").status == 3
-    assert "Backend" in call("team", "list").out
+    assert call("team", "set", "backend", "--display-name", "Back end", "--requests-per-minute", "90").status == 0
+    said = call("team", "set", "backend", "--strict-clients", "--requests-per-minute", "0", "--json").json["data"]
+    changed = {"display_name": "Back end", "retention_days": 30, "requests_per_minute": 0, "strict_clients": True}
+    assert said["settings"].items() >= changed.items()
+    said = call("team", "set", "backend", "--no-strict-clients", "--requests-per-minute", "default", "--json")
+    assert not {"strict_clients", "requests_per_minute"} & set(said.json["data"]["settings"])
+    assert "Back end" in call("team", "list").out
     made = call("token", "create", "team", "--scope", "ingest", "--label", "ci", "--json").json["data"]
     assert hub.post("/v1/events", "events", event(1), token=made["token"]).status_code == 202
     assert made["token"] not in call("token", "list", "team").out
@@ -205,3 +203,16 @@ def test_teams_and_tokens_are_managed_beside_a_running_hub(hub: Served, tmp_path
     assert "revoked" in call("token", "list", "team").out
     lines = call("export", "team").out.splitlines()
     assert [msgspec.json.decode(line)["item"]["event_seq"] for line in lines] == [1]
+
+
+def test_a_trusted_proxy_says_who_failed(tmp_path: Path) -> None:
+    process = start(tmp_path, "--trusted-proxy", "127.0.0.1", "--trusted-proxy", "::1", "--proxy-header", "forwarded")
+    try:
+        url = read_json(process)["url"]
+        for one in ("203.0.113.1", "203.0.113.2"):
+            httpx.get(url + "/v1/config", headers={"Forwarded": f"for=1.1.1.1, for={one}"})
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    found = [msgspec.json.decode(line) for line in log.splitlines() if line.startswith(b"{")]
+    assert [(one["address"], one["status"]) for one in found] == [("203.0.113.1", 401), ("203.0.113.2", 401)]

@@ -7,6 +7,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from kaizen.hub.limits import Limits
+
 from .conftest import POSTGRES
 from .made import NOW, TEAM, cost
 from .serving import Client, serving
@@ -58,3 +60,19 @@ def test_followers_of_one_hub_see_what_the_other_stores(hubs: list[Client]) -> N
 
 def test_a_token_of_one_hub_opens_the_other(hubs: list[Client]) -> None:
     assert hubs[1].get("/v1/config", token=hubs[0].token).status_code == 200
+
+
+def test_the_share_of_a_token_is_counted_at_both_together() -> None:
+    from kaizen.hub.store.postgres import PostgresStore
+    from kaizen.hub.store.protocol import Team
+
+    from .private_postgres import empty_database
+
+    url = empty_database(POSTGRES)
+    with ExitStack() as opened:
+        stores = [opened.enter_context(closing(PostgresStore(url))) for _ in range(2)]
+        stores[0].add_team(Team(TEAM, NOW))
+        limits = Limits(requests_per_minute=1, burst=6)
+        hubs = [opened.enter_context(serving(store, limits)) for store in stores]
+        answers = [hubs[i % 2].get("/v1/config", token=hubs[0].token).status_code for i in range(10)]
+    assert answers == [200] * 6 + [429] * 4

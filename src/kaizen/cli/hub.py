@@ -1,23 +1,25 @@
-"""`kaizen hub`: serve, teams and their tokens, export, openapi."""
+"""`kaizen hub`: serve, tokens, export, openapi."""
 
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from kaizen.cli.command import Function, command, group
+from kaizen.cli.command import command, group
+from kaizen.cli.hub_store import known_team, open_hub, store_option
+from kaizen.cli.hub_team import add_team, team_add, team_list, team_set
 from kaizen.cli.ink import Column, Ink, ago, table
 from kaizen.cli.run import Run
 from kaizen.errors import BadConfig, KaizenError, TeamNotFound
 
 if TYPE_CHECKING:
-    from kaizen.hub.address import Network
-    from kaizen.hub.store.protocol import HubStore, Team, Token
+    from kaizen.hub.address import Proxies
+    from kaizen.hub.store.protocol import HubStore, Token
 
 DEFAULT_LISTEN = "127.0.0.1:7879"
 DEFAULT_TEAM = "team"
@@ -40,21 +42,11 @@ class NewToken(msgspec.Struct):
     token: str
 
 
-def store_option(function: Function) -> Function:
-    option: Callable[[Any], Any] = click.option(
-        "--store",
-        metavar="PATH|URL",
-        help="A folder, or postgresql://...; default: hub in kaizen's home, or $KAIZEN_HUB_STORE.",
-    )
-    decorated: Function = option(function)
-    return decorated
-
-
 @command(
     schema="hub serve/1",
     examples=[
         "kaizen hub serve",
-        "kaizen hub serve --listen 127.0.0.1:7879 --store /srv/kaizen-hub --url https://hub.example.com",
+        "kaizen hub serve --store /srv/kaizen-hub --url https://hub.example.com --trusted-proxy 127.0.0.1",
         "KAIZEN_HUB_STORE=postgresql://kaizen@db/kaizen kaizen hub serve",
     ],
 )
@@ -66,13 +58,13 @@ def store_option(function: Function) -> Function:
               help="Of each token; 0 is no limit.")  # fmt: skip
 @click.option("--body-timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, metavar="SECONDS",
               help="For a whole body to arrive.")  # fmt: skip
-@click.option("--trusted-proxy", "trusted", multiple=True, metavar="ADDRESS",
-              help="An address or network that is believed about who asked; may be given again.")  # fmt: skip
+@click.option("--trusted-proxy", "trusted", multiple=True, metavar="CIDR",
+              help="Where a proxy is whose word about a client's address is taken; may be given again.")  # fmt: skip
 @click.option("--proxy-header", type=click.Choice(["x-forwarded-for", "forwarded"]), default="x-forwarded-for",
-              show_default=True, help="Where trusted proxies say it.")  # fmt: skip
+              show_default=True, help="Where trusted proxies say who asked; any other is not read.")  # fmt: skip
 def serve(
     run: Run, listen: str, store: str | None, url: str | None, team: str, requests_per_minute: int, body_timeout: float,
-    trusted: tuple[str, ...], proxy_header: Literal["x-forwarded-for", "forwarded"],
+    trusted: tuple[str, ...], proxy_header: Any,
 ) -> None:
     """Run the hub until it is told to stop.
 
@@ -80,14 +72,13 @@ def serve(
     goes to stderr: never a payload, never a token. Ctrl-C or SIGTERM lets running requests finish.
     """
     from kaizen.hub import serve as server
-    from kaizen.hub.address import Proxies
     from kaizen.hub.hub import Hub
     from kaizen.hub.limits import Limits, burst_of
     from kaizen.redact.guard import leaks
     from kaizen.redact.schema import reduce
 
-    proxies = Proxies(_networks(trusted), proxy_header)
-    with closing(_open(run, store)) as opened:
+    proxies = _proxies(trusted, proxy_header)
+    with closing(open_hub(run, store)) as opened:
         try:
             listening = server.listen(*_address(listen))
         except OSError as error:
@@ -102,14 +93,24 @@ def serve(
                 run.out.note(f"Listening on {reached}")
             limits = Limits(requests_per_minute=requests_per_minute, body_timeout_s=body_timeout,
                             burst=burst_of(requests_per_minute))  # fmt: skip
-            hub = Hub(opened, limits, guard=lambda text: bool(leaks(text)), reduce=reduce, proxies=proxies)
-            server.serve(hub, listening)
+            made = Hub(opened, limits, guard=lambda text: bool(leaks(text)), reduce=reduce, proxies=proxies)
+            server.serve(made, listening)
+
+
+def _proxies(trusted: tuple[str, ...], header: Any) -> "Proxies":
+    from kaizen.hub.address import Proxies, networks
+
+    try:
+        return Proxies(networks(trusted), header)
+    except ValueError as error:
+        raise BadConfig(f"--trusted-proxy: {error}.",
+                        hint="Name where proxies are, such as 127.0.0.1 or 10.1.0.0/16.") from error  # fmt: skip
 
 
 def _first_team(run: Run, store: "HubStore", team_id: str, url: str) -> FirstRun:
     from kaizen.hub.auth import new_token
 
-    _add(run, store, team_id)
+    add_team(run, store, team_id)
     token = new_token(store, team_id, ["ingest", "read"], "first", run.now_ms)[1]
     salt = secrets.token_hex(32)
     return FirstRun(url, team_id, token, salt, _configure(url, team_id, token, salt))
@@ -132,83 +133,6 @@ def _first_lines(made: FirstRun, ink: Ink) -> Iterator[str]:
     yield ""
 
 
-def settings_options(function: Function) -> Function:
-    """What a team decides; None for what was not given."""
-    for option in (
-        click.option("--min-client", metavar="VERSION", help="Oldest kaizen to accept.  [default: 0.1.0]"),
-        click.option("--allow-free-text/--no-free-text", default=None,
-                     help="Take the texts of feedback and evaluations."),
-        click.option("--strict-clients/--no-strict-clients", default=None,
-                     help="Refuse whole batches of old clients for one bad item."),
-        click.option("--requests-per-minute", type=click.IntRange(min=0),
-                     help="Of each of its tokens; 0 is what the hub allows everybody.  [default: 0]"),
-        click.option("--retention-days", type=click.IntRange(min=1), help="Older items are deleted.  [default: 400]"),
-        click.option("--display-name", metavar="TEXT", help="What people call it."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-@command(schema="hub team add/1", name="add", examples=["kaizen hub team add backend --retention-days 180"])
-@click.argument("name")
-@settings_options
-@store_option
-def team_add(run: Run, name: str, store: str | None, **given: Any) -> None:
-    """Add a team. Give its machines a token next: kaizen hub token create NAME."""
-    with closing(_open(run, store)) as opened:
-        made = _add(run, opened, name, **_chosen(given))
-        run.out.show(made, lambda team, ink: [f"Added {ink.bold(team.team_id)}."])
-
-
-@command(
-    schema="hub team set/1",
-    name="set",
-    examples=["kaizen hub team set backend --retention-days 90 --requests-per-minute 1200"],
-)
-@click.argument("name")
-@settings_options
-@store_option
-def team_set(run: Run, name: str, store: str | None, **given: Any) -> None:
-    """Change what a team decided. A running hub follows within five seconds."""
-    chosen = _chosen(given)
-    if not chosen:
-        raise click.UsageError("There is nothing to change. Name at least one setting.")
-    with closing(_open(run, store)) as opened:
-        before = _known_team(opened, name)
-        after = msgspec.structs.replace(before, settings=msgspec.structs.replace(before.settings, **chosen))
-        opened.set_team(name, after.settings)
-        run.out.show(after, lambda team, ink: [f"Changed {ink.bold(team.team_id)}: {', '.join(sorted(chosen))}."])
-
-
-def _chosen(given: dict[str, Any]) -> dict[str, Any]:
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if "requests_per_minute" in chosen:
-        chosen["requests_per_minute"] = chosen["requests_per_minute"] or None
-    return chosen
-
-
-@command(schema="hub team list/1", name="list", is_list=True, examples=["kaizen hub team list"])
-@store_option
-def team_list(run: Run, store: str | None) -> None:
-    """The teams of this hub."""
-    with closing(_open(run, store)) as opened:
-        run.out.show(opened.teams(), _team_lines)
-
-
-def _team_lines(teams: "list[Team]", ink: Ink) -> Iterator[str]:
-    if not teams:
-        yield "No teams yet: kaizen hub team add NAME, or kaizen hub serve"
-        return
-    columns = [Column("Team", style="cyan"), Column("Name", flexible=True), Column("Added"),
-               Column("Keeps", right=True)]  # fmt: skip
-    rows = [
-        [one.team_id, one.settings.display_name or "", ago(one.created_ms, ink.now_ms),
-         f"{one.settings.retention_days} days"]
-        for one in teams
-    ]  # fmt: skip
-    yield from table(columns, rows, ink)
-
-
 @command(
     schema="hub token create/1",
     name="create",
@@ -223,8 +147,8 @@ def token_create(run: Run, team: str, scopes: tuple[Any, ...], label: str, store
     """Make a token and print it: this once, only its hash is kept."""
     from kaizen.hub.auth import new_token
 
-    with closing(_open(run, store)) as opened:
-        _known_team(opened, team)
+    with closing(open_hub(run, store)) as opened:
+        known_team(opened, team)
         made, text = new_token(opened, team, list(dict.fromkeys(scopes)), label, run.now_ms)
         run.out.show(NewToken(team, made.token_id, list(made.scopes), text), lambda one, _ink: [one.token])
 
@@ -234,8 +158,8 @@ def token_create(run: Run, team: str, scopes: tuple[Any, ...], label: str, store
 @store_option
 def token_list(run: Run, team: str, store: str | None) -> None:
     """A team's tokens, by name; never the tokens themselves."""
-    with closing(_open(run, store)) as opened:
-        _known_team(opened, team)
+    with closing(open_hub(run, store)) as opened:
+        known_team(opened, team)
         run.out.show(opened.tokens(team), _token_lines)
 
 
@@ -256,8 +180,8 @@ def _token_lines(tokens: "list[Token]", ink: Ink) -> Iterator[str]:
 @store_option
 def token_revoke(run: Run, team: str, token_id: str, store: str | None) -> None:
     """Make a token worthless, within five seconds."""
-    with closing(_open(run, store)) as opened:
-        _known_team(opened, team)
+    with closing(open_hub(run, store)) as opened:
+        known_team(opened, team)
         if not opened.revoke(team, token_id, run.now_ms):
             raise TeamNotFound(f"Team {team!r} has no valid token {token_id!r}.",
                                hint=f"See: kaizen hub token list {team}")  # fmt: skip
@@ -269,8 +193,8 @@ def token_revoke(run: Run, team: str, token_id: str, store: str | None) -> None:
 @store_option
 def export(run: Run, team: str, store: str | None) -> None:
     """Everything a team sent, one JSON object per line."""
-    with closing(_open(run, store)) as opened:
-        _known_team(opened, team)
+    with closing(open_hub(run, store)) as opened:
+        known_team(opened, team)
         for row in opened.export(team):
             said = {"kind": row.kind, "workspace_hash": row.workspace_hash, "received_ms": row.received_ms,
                     "item": msgspec.Raw(row.body)}  # fmt: skip
@@ -289,41 +213,6 @@ team = group("team", "Teams of this hub.", [team_add, team_set, team_list])
 token = group("token", "Tokens of a team.", [token_create, token_list, token_revoke])
 hub = group("hub", "Run the server that a team's machines send their numbers to.",
             [serve, team, token, export, openapi])  # fmt: skip
-
-
-def _open(run: Run, store: str | None) -> "HubStore":
-    from kaizen.hub.store.open import open_store
-
-    return open_store(store or run.env.get("KAIZEN_HUB_STORE", "") or str(run.home / "hub"))
-
-
-def _add(run: Run, store: "HubStore", name: str, **settings: Any) -> "Team":
-    from kaizen.hub.store.protocol import Settings, Team, is_team_id
-
-    if not is_team_id(name):
-        raise BadConfig(f"{name!r} cannot name a team.", hint="Use a-z 0-9 _ -, at most 63 characters.")
-    made = Team(name, run.now_ms, Settings(**settings))
-    if not store.add_team(made):
-        raise BadConfig(f"There is a team {name!r} already.", hint="See: kaizen hub team list")
-    return made
-
-
-def _known_team(store: "HubStore", name: str) -> "Team":
-    known = {one.team_id: one for one in store.teams()}
-    if name not in known:
-        hint = f"It has: {', '.join(list(known)[:9])}" if known else "Add one: kaizen hub team add NAME"
-        raise TeamNotFound(f"This hub has no team {name!r}.", hint=hint)
-    return known[name]
-
-
-def _networks(typed: tuple[str, ...]) -> "list[Network]":
-    from kaizen.hub.address import networks
-
-    try:
-        return networks(typed)
-    except ValueError as error:
-        raise BadConfig(f"--trusted-proxy is no address or network: {error}.",
-                        hint="Name the proxy itself, such as 127.0.0.1 or 10.0.0.0/8.") from error  # fmt: skip
 
 
 def _url(host: str, port: int) -> str:

@@ -15,8 +15,6 @@ from starlette.types import Scope
 Header = Literal["x-forwarded-for", "forwarded"]
 HEADERS: tuple[Header, ...] = get_args(Header)
 Network = IPv4Network | IPv6Network
-# RFC 7239: for=192.0.2.60, for="[2001:db8::1]:4711"
-_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*("?)([^";]*)\1\s*(?:;|$)""", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\]]*)\](?::\d+)?")
 _WITH_PORT = re.compile(r"([0-9.]+):\d+")
 
@@ -50,11 +48,7 @@ class Proxies:
         for name, value in scope["headers"]:
             if name == self._header:
                 for part in value.decode("latin-1").split(","):
-                    if self._header == b"forwarded":
-                        found = _FOR.search(part)
-                        yield found[2] if found else ""
-                    else:
-                        yield part
+                    yield _for(part) if self._header == b"forwarded" else part
 
 
 NOBODY = Proxies()
@@ -72,6 +66,16 @@ def neighbourhood(address: str) -> str:
     """Who is counted as one: an IPv4 address, or the /64 that a single customer has of IPv6."""
     parsed = ip_address(address) if address else None
     return str(ip_network((address, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+
+
+def _for(element: str) -> str:
+    """RFC 7239: for=192.0.2.60;proto=https, for="[2001:db8::1]:4711". No pattern: a client writes this, too, and must
+    not find a text that takes long to match."""
+    for pair in element.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == "for":
+            return value.strip().strip('"')
+    return ""
 
 
 def _address(text: str) -> str | None:

@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def requests(self, of_team: int | None) -> Rate | None:
         """Of one token, or what its team allows it. None is no limit."""
         if of_team is not None:
-            return Rate(of_team, burst_of(of_team))
+            return Rate(of_team, burst_of(of_team)) if of_team else None
         return Rate(self.requests_per_minute, self.burst) if self.requests_per_minute else None
 
 
