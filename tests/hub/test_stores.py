@@ -365,6 +365,23 @@ def test_a_bucket_gives_what_it_holds_and_fills_again(store: HubStore) -> None:
     assert store.take("c", quick)
 
 
+def test_waiting_as_long_as_told_is_enough(store: HubStore) -> None:
+    quick = Rate(per_minute=1_200, burst=1)  # one each 50 ms
+    assert store.take("a", quick)
+    for _ in range(3):
+        wait_ms = store.wait_ms("a", quick)
+        assert wait_ms <= 50
+        time.sleep(wait_ms / 1000 + 0.002)
+        assert store.wait_ms("a", quick) == 0
+        assert store.take("a", quick)
+
+
+def test_looking_at_a_bucket_takes_nothing(store: HubStore) -> None:
+    slow = Rate(per_minute=1, burst=1)
+    assert [store.wait_ms("a", slow) for _ in range(5)] == [0] * 5
+    assert store.take("a", slow)
+
+
 def test_a_bucket_is_shared_by_all_who_take_at_once(store: HubStore) -> None:
     rate = Rate(per_minute=1, burst=40)
     taken: list[bool] = []

@@ -40,7 +40,7 @@ def is_team_id(name: str) -> bool:
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a team decides. `strict_clients`: old clients get a 400 for a bad item, too, instead of losing the item.
-    `requests_per_minute` of each token; None is the hub's own limit."""
+    `requests_per_minute` of each token; 0 is no limit, None the hub's own."""
 
     display_name: str | None = None
     retention_days: int = 400
