@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from kaizen.capture import tail
-from kaizen.capture.ledger import Ledger
+from kaizen.capture.skim import skim
 from kaizen.config.model import Config, Sources
 from kaizen.sources import by_name
+from kaizen.sources.shapes import LineSource
 from kaizen.store.open import open_store
 from support import Machine, assert_every_byte_booked, assert_rolled_up, settle
 
@@ -181,10 +182,10 @@ def test_what_a_file_may_hold(machine: Machine, path: Path, case: str) -> None:
 def test_the_fast_reading_sees_the_same_requests(machine: Machine, path: Path, case: str) -> None:
     content, expected, _ = LINES[case]
     machine.write(path, content)
-    batches = tail.chunks(
-        by_name("claude"), tail.Cursor(str(path), "claude"), Ledger(), now_ms=2_000_000_000_000, usage_only=True
-    )
-    assert sorted(item.draft.request for batch in batches for item in batch.items) == expected
+    source = by_name("claude")
+    assert isinstance(source, LineSource)
+    found = skim(source, str(path), now_ms=2_000_000_000_000)
+    assert sorted(request.request or "" for request in found.requests) == sorted(set(expected))
 
 
 def test_an_error_names_the_file_and_the_place(machine: Machine, path: Path) -> None:

@@ -1,21 +1,20 @@
 """From a parsed record to a request that counts: what the import and the first total have in common."""
 
-from kaizen.capture.tail import Parsed
+from kaizen.model.event import Draft
 from kaizen.model.request import REPLAY, Request
 from kaizen.model.usage import Usage
 from kaizen.pricing import PriceBook, cost_pusd
 from kaizen.store.usage import Amounts
 
 
-def request_of(item: Parsed, session_id: int, file_id: int | None) -> Request:
+def request_of(d: Draft, at: int, ts_exact: bool, session_id: int, file_id: int | None) -> Request:
     """The request of a `cost` draft, without id and price."""
-    d = item.draft
     return Request(
-        0, session_id, d.key, d.ts_ms or 0, item.ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
+        0, session_id, d.key, d.ts_ms or 0, ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
         d.latency_ms, d.stop_reason, REPLAY if d.is_replay else None, d.is_copy, d.input_tokens, d.output_tokens,
         d.reasoning_tokens, d.cache_read_tokens, d.cache_write_tokens, d.cache_write_1h_tokens,
         d.web_search_requests, d.service_tier, d.speed, d.context_max_tokens, d.ttft_ms, d.retry_count,
-        d.reported_cost_usd_e6, None, None, d.flag, file_id, item.at)
+        d.reported_cost_usd_e6, None, None, d.flag, file_id, at)
 
 
 def price(row: Request, prices: PriceBook) -> None:

@@ -217,7 +217,7 @@ class Ingest:
         for item in items:
             draft = item.draft
             session = self._session(draft.session)
-            offered = request_of(item, session.id, self._file_id)
+            offered = request_of(draft, item.at, item.ts_exact, session.id, self._file_id)
             kept = by_key.get(draft.key)
             if kept is None:
                 kept = by_key[draft.key] = offered

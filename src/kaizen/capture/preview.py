@@ -14,8 +14,9 @@ from kaizen.capture import discover
 from kaizen.capture.git import repository_of
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.look import now_ms, sources_of, user_home
+from kaizen.capture.skim import Counted
 from kaizen.capture.tail import Cursor
-from kaizen.capture.tally import Counted, Tally
+from kaizen.capture.tally import Tally
 from kaizen.capture.worker import PARALLEL_ABOVE, Task, frames
 from kaizen.config.model import Config
 from kaizen.model.times import Window, whole_quarters

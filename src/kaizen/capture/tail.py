@@ -17,17 +17,17 @@ harmless when the newline arrives.
 Memory is bounded by one line (`MAX_LINE`) and one batch. A longer line is skipped and noted with its size.
 """
 
+import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from kaizen.capture.ledger import Ledger
-from kaizen.capture.marked import marked_lines
 from kaizen.capture.payload import BLOCK_BYTES, Block, block_of, fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
@@ -105,18 +105,23 @@ class Batch(msgspec.Struct, array_like=True):
     blocks: list[Block] = []
 
 
-def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, *, now_ms: int,
-           usage_only: bool = False) -> Iterator[Batch]:
+def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, *, now_ms: int) -> Iterator[Batch]:
     """The new content of one file, in order. Raises OSError when it cannot be read."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(cursor.path, flags)
-    try:
+    with opened(cursor.path) as descriptor:
         status = os.fstat(descriptor)
         if isinstance(source, DocumentSource):
             yield from _document(source, descriptor, status, cursor, ledger, now_ms)
-            return
-        reader = _Lines(source, descriptor, status, cursor, ledger, now_ms)
-        yield from (reader.usage() if usage_only else reader.run())
+        else:
+            yield from _Lines(source, descriptor, status, cursor, ledger, now_ms).run()
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A transcript's descriptor. Neither follows a link nor waits for who would write into a pipe."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -149,28 +154,6 @@ class _Lines:
                 yield self._batch(rest=False)
         rest = self._take_rest()
         yield self._batch(rest=rest)
-
-    def usage(self) -> Iterator[Batch]:
-        """Only the lines that tell usage, and those before the first of them, which say where the session took place.
-        Through the source's fast path; nothing of it is meant to be stored."""
-        marks, parse, state = self._source.usage_marks, self._source.usage, self._state
-        wanted = (lambda: marks(state)) if marks else tuple[bytes]
-        for line, at in marked_lines(self._file, self._offset, wanted, max_line=MAX_LINE):
-            self._keep(parse, line, at)
-        yield self._batch(rest=False)
-
-    def _keep(self, parse: Callable[[bytes, int, Any], Iterable[Any]], line: bytes, at: int) -> None:
-        try:
-            for item in parse(line, at, self._state):
-                if type(item) is Draft:
-                    exact = self._clock.stamp(item, self._base_ms, self._now_ms)
-                    self._items.append(Parsed(item, at, exact, None, None))
-                elif type(item) is SessionDraft:
-                    self._sessions.append(item)
-        except Malformed:  # the full reading counts it
-            for part in _whole(line):
-                if part != line:
-                    self._keep(parse, part, at)
 
     def _take(self, line: bytes, at: int, size: int) -> None:
         """Parse one line and book its bytes."""
@@ -386,7 +369,7 @@ def _read_all(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _whole(line: bytes) -> list[bytes]:
+def whole(line: bytes) -> list[bytes]:
     """What can be read of a line that is not simply one object."""
     line = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n\x00 \t")
     try:

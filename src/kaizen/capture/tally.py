@@ -1,7 +1,5 @@
-"""Requests counted without storing them: in each file by its reader, then over all files.
-
-The rules are those of `ingest`; they commute, so it does not matter that repeats within a file are settled first.
-`Counted` is what a parser process sends, `Tally` adds them up and fills the roll-ups of an empty store.
+"""Requests of all files, counted without storing them: adds up what was skimmed, and fills the roll-ups of an empty
+store. The rules are those of `ingest`.
 """
 
 from collections import defaultdict
@@ -10,10 +8,8 @@ from operator import add
 from sqlite3 import Connection
 from typing import TypeVar
 
-import msgspec
-
-from kaizen.capture.billed import amounts_of, price, request_of
-from kaizen.capture.tail import Batch
+from kaizen.capture.billed import amounts_of, price
+from kaizen.capture.skim import Counted
 from kaizen.model.captured import is_captured, judge_captured
 from kaizen.model.request import Request, absorb, judge
 from kaizen.model.times import Window
@@ -24,37 +20,6 @@ from kaizen.store.sessions import Session
 from kaizen.store.usage import Amounts
 
 Key = TypeVar("Key")
-
-
-class Counted(msgspec.Struct, array_like=True, tag=4):
-    """The requests of one file. Their `session_id` is a place in `hosts`; `workspaces` belong to the same places."""
-
-    path: str
-    source: str
-    origin_ms: int | None
-    hosts: list[str]
-    workspaces: list[str | None]
-    requests: list[Request]
-
-
-def counted(batch: Batch) -> Counted:
-    hosts: dict[str, int] = {}
-    kept: dict[tuple[str, int, bool], Request] = {}
-    for item in batch.items:
-        draft = item.draft
-        if draft.kind != "cost":
-            continue
-        host = hosts.setdefault(draft.session, len(hosts))
-        offered = request_of(item, host, None)
-        there = kept.setdefault((draft.key, host, draft.is_copy), offered)
-        if there is not offered:
-            absorb(there, offered)
-    workspaces: dict[str, str | None] = dict.fromkeys(hosts)
-    for session in batch.sessions:
-        if workspaces.get(session.session, "") is None:
-            workspaces[session.session] = session.workspace
-    return Counted(batch.cursor.path, batch.cursor.source, batch.origin_ms, list(hosts), list(workspaces.values()),
-                   list(kept.values()))
 
 
 class Tally:

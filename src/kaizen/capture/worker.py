@@ -16,8 +16,8 @@ from typing import BinaryIO
 import msgspec
 
 from kaizen.capture.ledger import Ledger
+from kaizen.capture.skim import Counted, skim
 from kaizen.capture.tail import Batch, Cursor, chunks
-from kaizen.capture.tally import Counted, counted
 from kaizen.sources import by_name
 from kaizen.sources.shapes import DocumentSource, LineSource
 
@@ -57,8 +57,11 @@ def perform(task: Task) -> Iterator[Frame]:
     if not isinstance(source, LineSource | DocumentSource):
         raise TypeError(f"{source.name} is not a file source")
     try:
-        for batch in chunks(source, task.cursor, task.ledger, now_ms=task.now_ms, usage_only=task.usage_only):
-            yield counted(batch) if task.usage_only else Read(batch)
+        if task.usage_only and isinstance(source, LineSource):
+            yield skim(source, task.cursor.path, now_ms=task.now_ms)
+        else:
+            for batch in chunks(source, task.cursor, task.ledger, now_ms=task.now_ms):
+                yield Read(batch)
     except OSError as error:
         yield Unreadable(task.cursor.path, error.strerror or str(error))
     yield Finished(task.cursor.path)
