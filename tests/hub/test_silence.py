@@ -55,6 +55,6 @@ def test_a_session_that_speaks_again_runs_again(store: HubStore) -> None:
 
 def test_what_is_stored_and_exported_stays_as_it_was_sent(store: HubStore) -> None:
     with serving(store, clock=lambda: NOW) as hub:
-        hub.post("/v1/sessions", body("sessions", session(started_at_ms=1)))
+        hub.post("/v1/sessions", body("sessions", session(started_at_ms=LONG_AGO)))
         assert statuses(hub) == ["done"]
         assert [b'"status":"running"' in row.body for row in store.export(TEAM)] == [True]
