@@ -155,12 +155,15 @@ class Engine:
                 self._spawn(self._probe())
             return
         open_ = [batch for batch in outbox_batches.open_batches(self._db) if batch.id not in self._posting]
+        waiting: dict[str, list[int]] = {}
+        for kind, envelope_id, _ in outbox.lanes_waiting(self._db):
+            waiting.setdefault(kind, []).append(envelope_id)
         for kind in self._kinds():
             if (lanes.get(kind, Lane(kind)).paused_until_ms or 0) > now_ms:
                 continue
             due = [batch for batch in open_ if batch.kind == kind and batch.next_attempt_ms <= now_ms]
             while self._has_slot(kind):
-                batch = due.pop(0) if due else self._sealed(kind, now_ms)
+                batch = due.pop(0) if due else self._sealed(kind, waiting.get(kind, ()), now_ms)
                 if batch is None:
                     self._stuck.add(kind)
                     break
@@ -212,9 +215,8 @@ class Engine:
 
     # Sealing
 
-    def _sealed(self, kind: str, now_ms: int) -> Batch | None:
-        """A new batch of the lane, from the workspace whose turn it is."""
-        envelopes = [envelope for lane, envelope, _ in outbox.lanes_waiting(self._db) if lane == kind]
+    def _sealed(self, kind: str, envelopes: Sequence[int], now_ms: int) -> Batch | None:
+        """A new batch of the lane, from the workspace whose turn it is of those that had items waiting."""
         last = self._turn.get(kind, 0)
         for envelope in sorted(envelopes, key=lambda one: (one <= last, one)):
             with transaction(self._db):
