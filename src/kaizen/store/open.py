@@ -92,6 +92,9 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
     db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    # Debian's SQLite writes zeros over freed pages: 0.3 ms a batch of a queue that empties. `gc` gives such pages back
+    # to the file system.
+    db.execute("PRAGMA secure_delete=FAST")
     if not migrate.check(db, path):
         migrate.migrate(db, path)
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")

@@ -133,6 +133,7 @@ def _prepare(db: Connection) -> None:
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute("PRAGMA cache_size=-16384")
     db.execute("PRAGMA wal_autocheckpoint=4000")
+    db.execute("PRAGMA secure_delete=FAST")
     if db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
         return
     with writing(db):
