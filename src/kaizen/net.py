@@ -26,6 +26,16 @@ def why(error: "httpx.HTTPError") -> str:
     return f"{said} ({cause})" if cause else said
 
 
+async def beginning(response: "httpx.Response", limit: int) -> bytes:
+    """Of a streamed body: all of it, or somewhat more than `limit` bytes. No answer that is understood is longer."""
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            break
+    return body
+
+
 def _cause(error: BaseException) -> str | None:
     match error:
         case ssl.SSLCertVerificationError():

@@ -5,6 +5,7 @@ rules are those of `ingest`; they commute, so it does not matter that records of
 """
 
 import os
+from functools import partial
 
 import msgspec
 
@@ -43,9 +44,9 @@ class _Skimming:
         self._hosts: dict[str, int] = {}
         self._workspaces: dict[str, str] = {}
         self._kept: dict[tuple[str, int, bool], Request] = {}
-
-    def marks(self) -> tuple[bytes, ...]:
-        return tuple(self._source.usage_marks(self._state)) if self._source.usage_marks else ()
+        usage_marks = source.usage_marks
+        # Asked after each line.
+        self.marks = partial(usage_marks, self._state) if usage_marks else tuple[bytes]
 
     def take(self, line: bytes, at: int) -> None:
         try:

@@ -34,7 +34,7 @@ def team_add(
     """Add a team. Give its machines a token next: kaizen hub token create NAME."""
     with closing(open_hub(run, store)) as opened:
         made = add_team(run, opened, name, retention_days=retention_days, strict_clients=strict_clients,
-                    allow_free_text=allow_free_text, min_client=min_client)  # fmt: skip
+                        allow_free_text=allow_free_text, min_client=min_client)  # fmt: skip
         run.out.show(made, lambda team, ink: [f"Added {ink.bold(team.team_id)}."])
 
 

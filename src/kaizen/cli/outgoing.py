@@ -12,6 +12,8 @@ from kaizen.wire.sink import Sink
 if TYPE_CHECKING:
     from kaizen.outbox.gate import Gate
 
+NONE_YET = "No exporter is configured. Add one with: kaizen telemetry configure --type otlp --endpoint ..."
+
 
 def open_outbox(run: Run, *, write: bool = True) -> Connection:
     with readable_errors(database_of(run.home)):

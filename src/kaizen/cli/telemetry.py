@@ -13,6 +13,7 @@ import msgspec
 from kaizen.cli.command import command, group
 from kaizen.cli.doctor import Report, lines
 from kaizen.cli.ink import Ink, duration
+from kaizen.cli.outgoing import NONE_YET
 from kaizen.cli.run import Run
 from kaizen.cli.telemetry_configure import configure
 from kaizen.cli.telemetry_preview import preview
@@ -30,8 +31,6 @@ from kaizen.exporters.rows import Row, read, rows
 from kaizen.views.health import Check
 from kaizen.wire.ingest import KINDS
 from kaizen.wire.sink import Batch, Done, Health, Sink
-
-NONE_YET = "No exporter is configured. Add one with: kaizen telemetry configure --type otlp --endpoint ..."
 
 
 class Tested(msgspec.Struct):

@@ -13,13 +13,13 @@ from kaizen.cli.options import When, window_options
 from kaizen.cli.outgoing import guard, open_outbox, sinks
 from kaizen.cli.run import Run
 from kaizen.errors import NotFound, SyncSetting
+from kaizen.model.times import DAY_MS
 
 if TYPE_CHECKING:
     from kaizen.outbox.replay import Part, Window
 
 NO_EXPORTER = "No exporter is configured."
 ADD_ONE = "Add one: kaizen telemetry configure --type otlp ..."
-DAY_MS = 86_400_000
 
 
 class Sent(msgspec.Struct):

@@ -7,7 +7,7 @@ import msgspec
 
 from kaizen.cli.command import command
 from kaizen.cli.ink import Column, Ink, ago, count, table
-from kaizen.cli.outgoing import open_outbox
+from kaizen.cli.outgoing import NONE_YET, open_outbox
 from kaizen.cli.run import Run
 from kaizen.exporters.rows import Row, rows
 from kaizen.views import sync as views
@@ -32,25 +32,21 @@ class ExporterStatus(msgspec.Struct):
 @command(schema="telemetry status/1", examples=["kaizen telemetry status", "kaizen telemetry status --json"])
 def status(run: Run) -> None:
     """What each exporter took, what waits for it, and what went wrong last."""
-    with contextlib.closing(open_outbox(run, write=False)) as db:
-        known = {one.name: one for one in views.status(db, "", run.now_ms).sinks}
     configured = {row.name: row for row in rows(run.config.telemetry.exporters)}
-    found = [_status_of(name, configured.get(name), known.get(name)) for name in [
-        *configured, *sorted(set(known) - set(configured))]]  # fmt: skip
+    with contextlib.closing(open_outbox(run, write=False)) as db:
+        found = [_status_of(configured.get(one.name), one) for one in views.sinks(db, configured)]
     run.out.show(found, lambda data, ink: _status_lines(data, ink, run.now_ms))
 
 
-def _status_of(name: str, row: Row | None, seen: views.SinkStatus | None) -> ExporterStatus:
-    is_on = row is not None and row.enabled
-    if seen is None:
-        return ExporterStatus(name, row.type if row else None, is_on, None, 0, 0, 0, 0, 0, None, None)
-    return ExporterStatus(name, row.type if row else None, is_on, seen.last_done_ms, seen.done, seen.items,
-                          seen.rejected, seen.retrying, seen.abandoned, seen.last_error, seen.last_error_ms)
+def _status_of(row: Row | None, seen: views.SinkStatus) -> ExporterStatus:
+    return ExporterStatus(seen.name, row.type if row else None, row is not None and row.enabled, seen.last_done_ms,
+                          seen.done, seen.items, seen.rejected, seen.retrying, seen.abandoned, seen.last_error,
+                          seen.last_error_ms)
 
 
 def _status_lines(found: list[ExporterStatus], ink: Ink, now_ms: int) -> Iterator[str]:
     if not found:
-        yield "No exporter is configured. Add one with: kaizen telemetry configure --type otlp --endpoint ..."
+        yield NONE_YET
         return
     columns = [Column("Exporter", style="cyan"), Column("Type"), Column("Last success"),
                *(Column(name, right=True) for name in ("Items", "Refused", "Retrying", "Abandoned")),

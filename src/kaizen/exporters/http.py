@@ -112,7 +112,7 @@ class Http:
         try:
             async with self._client.stream(
                     method, url, headers=dict(headers), content=content, timeout=timeout_s) as found:
-                return self._answer(found, await _some(found), host)
+                return self._answer(found, await net.beginning(found, MAX_ANSWER_BYTES), host)
         except httpx.TimeoutException:
             return Again(f"no answer from {host} within {timeout_s:g} s")
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -142,16 +142,6 @@ def _without_query(url: str) -> str:
     """Keys that we do not know to be any stand there."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) + "?..." * bool(parts.query)
-
-
-async def _some(response: "httpx.Response") -> bytes:
-    """Its beginning: no answer that we understand is longer."""
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-    return body
 
 
 def result(answer: Outcome, *, retry: Collection[int] = RETRY, now_s: float | None = None) -> Result:

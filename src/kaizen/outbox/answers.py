@@ -196,10 +196,8 @@ class Answers:
             if every.pause_reason != USER:
                 every.paused_until_ms, every.pause_reason = batch.next_attempt_ms, wait.failure
             self._fail(every, wait.failure, now_ms)
-        elif wait.scope == "lane" and lane.pause_reason != USER:
-            lane.paused_until_ms, lane.pause_reason = batch.next_attempt_ms, wait.failure
         # Also where everything waits: a pause that outlives the run must be seen at its lane.
-        if wait.scope == "all" and lane.pause_reason != USER:
+        if wait.scope in ("all", "lane") and lane.pause_reason != USER:
             lane.paused_until_ms, lane.pause_reason = batch.next_attempt_ms, wait.failure
         lane.accepted_in_row = 0
         self._fail(lane, wait.failure, now_ms)

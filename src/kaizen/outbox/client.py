@@ -80,7 +80,7 @@ class Hub:
         try:
             async with asyncio.timeout(TOTAL_S), self._client.stream(
                     "POST", self._endpoint + path, content=body, headers=headers) as response:
-                return _answer(response, await _some(response))
+                return _answer(response, await net.beginning(response, MAX_ANSWER_BYTES))
         except TimeoutError:
             return Answer(status=None, message="no answer in time")
         except httpx.InvalidURL as error:
@@ -101,15 +101,6 @@ class Hub:
 
     async def close(self) -> None:
         await self._client.aclose()
-
-
-async def _some(response: httpx.Response) -> bytes:
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-    return body
 
 
 def _answer(response: httpx.Response, body: bytes) -> Answer:

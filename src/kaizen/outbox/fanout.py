@@ -143,7 +143,7 @@ class Fanout:
             state.state, state.last_error = "done", None
             rejected = result.rejected if counts_rejected else 0
             outbox_sinks.count_sink(self._db, name, done=1, items=batch.item_count - rejected, rejected=rejected,
-                              error=result.detail or None, now_ms=now_ms)
+                                    error=result.detail or None, now_ms=now_ms)
         else:
             self._report.sink_failures[name] = state.last_error = result.reason
             asked = result.after_s if isinstance(result, sink.Again) else None

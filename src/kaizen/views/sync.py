@@ -1,5 +1,6 @@
 """The state of sending: what waits, what was sent, what could not be."""
 
+from collections.abc import Iterable
 from sqlite3 import Connection
 from typing import Any
 
@@ -65,20 +66,25 @@ def status(db: Connection, endpoint: str, now_ms: int) -> Status:
         if one.pending or one.sealed or one.dead or lane.sealed or is_paused:
             shown.append(one)
     failed = max(lanes.values(), key=lambda lane: lane.last_error_ms or 0, default=every)
-    backlog = outbox_sinks.sink_backlog(db)
-    totals = {one.sink: one for one in outbox_sinks.sink_totals(db)}
-    sinks = []
-    for name in sorted({*backlog, *totals}):
-        total = totals.get(name, outbox_sinks.SinkTotals(name, 0, 0, 0, 0, None, None, None))
-        sinks.append(SinkStatus(name, total.done, total.items, total.rejected, backlog.get(name, (0, 0))[0],
-                                total.abandoned, total.last_done_ms, total.last_error, total.last_error_ms))
     is_paused = (every.paused_until_ms or 0) > now_ms
     successes = [lane.last_success_ms for lane in lanes.values() if lane.last_success_ms is not None]
     return Status(
         endpoint, sum(one.pending + one.sealed for one in shown if one.is_known), max(successes, default=None),
         max((lane.failures for lane in lanes.values()), default=0),
         failed.last_error, failed.last_error_ms, every.paused_until_ms if is_paused else None,
-        every.pause_reason if is_paused else None, shown, sinks)
+        every.pause_reason if is_paused else None, shown, sinks(db))
+
+
+def sinks(db: Connection, configured: Iterable[str] = ()) -> list[SinkStatus]:
+    """Those that are `configured`, in their order, then others that took or are owed something, by name."""
+    backlog = outbox_sinks.sink_backlog(db)
+    totals = {one.sink: one for one in outbox_sinks.sink_totals(db)}
+    found = []
+    for name in dict.fromkeys((*configured, *sorted({*backlog, *totals}))):
+        total = totals.get(name, outbox_sinks.SinkTotals(name, 0, 0, 0, 0, None, None, None))
+        found.append(SinkStatus(name, total.done, total.items, total.rejected, backlog.get(name, (0, 0))[0],
+                                total.abandoned, total.last_done_ms, total.last_error, total.last_error_ms))
+    return found
 
 
 class Preview(msgspec.Struct):

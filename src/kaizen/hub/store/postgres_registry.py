@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import msgspec
 
-from kaizen.hub.limits import Rate, wait_ms
+from kaizen.hub.limits import FULL_AFTER_MS, Rate, wait_ms
 from kaizen.hub.store.packing import team_row
 from kaizen.hub.store.postgres_pool import LOCK, Pool, only_row
 from kaizen.hub.store.postgres_write import as_text
@@ -93,7 +93,7 @@ class PostgresRegistry:
     def forget_buckets(self) -> None:
         """Those that nobody used for an hour; all are full again by then."""
         with self._pool.transaction() as db:
-            db.execute(f"DELETE FROM buckets WHERE at_ms < {_NOW} - 3600000")
+            db.execute(f"DELETE FROM buckets WHERE at_ms < {_NOW} - %s", (FULL_AFTER_MS,))
 
     def check(self) -> None:
         with self._pool.transaction() as db:
