@@ -5,6 +5,8 @@ buffer small enough for the processor's cache, and never cut out.
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from stringzilla import find
+
 BUFFER = 1 << 20
 
 Marks = Sequence[bytes]
@@ -64,11 +66,11 @@ def _marked(buffer: bytearray, at: int, end: int, marks: Marks) -> list[tuple[in
     """Begin and end of the lines that hold one of the marks, in order."""
     found: dict[int, int] = {}
     for mark in marks:
-        place = buffer.find(mark, at, end)
+        place = find(buffer, mark, at, end)
         while place >= 0:
             stop = buffer.find(b"\n", place, end)
             if stop < 0:
                 stop = end
             found[buffer.rfind(b"\n", at, place) + 1 or at] = stop
-            place = buffer.find(mark, stop, end)
+            place = find(buffer, mark, stop, end)
     return sorted(found.items()) if len(marks) > 1 else list(found.items())
