@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kaizen import pricing
-from kaizen.capture.ledger import Ledger
-from kaizen.capture.tail import Cursor
-from kaizen.capture.tally import Counted, Tally
-from kaizen.capture.worker import Task, frames
+from kaizen.capture.skim import skim
+from kaizen.capture.tally import Tally
+from kaizen.sources.codex import SOURCE
 from kaizen.store.open import empty_store
 from support import Machine, assert_rolled_up
 
@@ -126,16 +125,11 @@ def test_totals_count_once_whatever_comes_first(name: str, seed: int, tmp_path_f
 
 @pytest.mark.parametrize("name", CAPTURES)
 def test_the_first_total_counts_them_once_too(name: str, machine: Machine) -> None:
-    from kaizen.sources import by_name
-
-    tally = Tally(pricing.load({}), lambda path: path)
-    tasks = []
+    prices = pricing.load({})
+    tally = Tally(prices, lambda path: path)
     for path, content in {ROLLOUT: rollout(), **CAPTURES[name]}.items():
         where = machine.write(machine.codex(path), content)
-        tasks.append(Task(Cursor(str(where), "codex"), Ledger(), 0, True))
-    for frame in frames(iter(tasks), parallel=False):
-        if isinstance(frame, Counted):
-            tally.add(frame, by_name(frame.source).agent)
+        tally.add(skim(SOURCE, str(where), prices, now_ms=0))
     db = empty_store()
     tally.write(db, [])
     found = db.execute(f"SELECT {', '.join(f'sum({one})' for one in ALL)} FROM usage_by_quarter").fetchone()

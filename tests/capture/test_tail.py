@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kaizen import pricing
 from kaizen.capture import tail
 from kaizen.capture.skim import skim
 from kaizen.config.model import Config, Sources
@@ -184,8 +185,8 @@ def test_the_fast_reading_sees_the_same_requests(machine: Machine, path: Path, c
     machine.write(path, content)
     source = by_name("claude")
     assert isinstance(source, LineSource)
-    found = skim(source, str(path), now_ms=2_000_000_000_000)
-    assert sorted(request.request or "" for request in found.requests) == sorted(set(expected))
+    found = skim(source, str(path), pricing.load(), now_ms=2_000_000_000_000)
+    assert sorted(request.request or "" for request in found.rows()) == sorted(set(expected))
 
 
 def test_an_error_names_the_file_and_the_place(machine: Machine, path: Path) -> None:

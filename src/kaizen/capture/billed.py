@@ -1,10 +1,17 @@
-"""From a parsed record to a request that counts: what the import and the first total have in common."""
+"""From a parsed record to sums of requests that count: what the import and the first total have in common."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
+from kaizen.model.captured import is_captured, judge_captured
 from kaizen.model.event import Draft
-from kaizen.model.request import REPLAY, Request
+from kaizen.model.request import REPLAY, Request, judge
 from kaizen.model.usage import Usage
 from kaizen.pricing import PriceBook, cost_pusd
-from kaizen.store.usage import Amounts
+from kaizen.store.usage import QUARTER_MS, Amounts
+
+# (session, quarter of an hour, model or "")
+Place = tuple[int, int, str]
 
 
 def request_of(d: Draft, at: int, ts_exact: bool, session_id: int, file_id: int | None) -> Request:
@@ -32,3 +39,38 @@ def amounts_of(row: Request) -> Amounts:
     """What a counted request adds to a roll-up, in the order of `store.usage.SUMS`."""
     return (1, row.input_tokens or 0, row.output_tokens or 0, row.reasoning_tokens or 0, row.cache_read_tokens or 0,
             row.cache_write_tokens or 0, row.cache_write_1h_tokens or 0, row.cost_pusd or 0, row.cost_pusd is None)
+
+
+def name_of(row: Request) -> str:
+    """Rows of one name are judged together."""
+    return row.request or row.key[4:]
+
+
+def judge_all(rows: dict[str, Request]) -> None:
+    """Mark those of all rows (by key) that repeat another, as `ingest` does a request at a time."""
+    first: dict[str, Request] = {}
+    groups: dict[str, list[Request]] = {}
+    for row in rows.values():
+        name = name_of(row)
+        there = first.setdefault(name, row)
+        if there is not row:
+            groups.setdefault(name, [there]).append(row)
+    for group in groups.values():
+        for key, verdict in judge(group).items():
+            rows[key].duplicate_of = verdict
+    by_session: dict[int, list[Request]] = {row.session_id: [] for row in rows.values() if is_captured(row)}
+    for row in rows.values() if by_session else ():
+        if row.session_id in by_session:
+            by_session[row.session_id].append(row)
+    for told in by_session.values():
+        for key, verdict in judge_captured(told).items():
+            rows[key].duplicate_of = verdict
+
+
+def summed(rows: Iterable[Request]) -> dict[Place, list[int]]:
+    """The amounts of those that count."""
+    told: dict[Place, list[Amounts]] = defaultdict(list)
+    for row in rows:
+        if row.duplicate_of is None:
+            told[row.session_id, row.ts_ms // QUARTER_MS, row.model or ""].append(amounts_of(row))
+    return {place: list(map(sum, zip(*parts, strict=True))) for place, parts in told.items()}

@@ -17,7 +17,7 @@ from kaizen.capture.index import catch_up, indexing
 from kaizen.capture.ingest import Enqueue, Ingest
 from kaizen.capture.look import News, compared, look, now_ms
 from kaizen.capture.take import Progress, take
-from kaizen.capture.worker import PARALLEL_ABOVE
+from kaizen.capture.workers import PARALLEL_ABOVE
 from kaizen.config.model import Config
 from kaizen.errors import KaizenError
 from kaizen.store import backup

@@ -7,22 +7,23 @@ kept; the import that stores everything follows.
 import contextlib
 import gc
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kaizen import pricing
 from kaizen.capture import discover
 from kaizen.capture.git import repository_of
-from kaizen.capture.ledger import Ledger
 from kaizen.capture.look import now_ms, sources_of, user_home
-from kaizen.capture.skim import Counted
-from kaizen.capture.tail import Cursor
+from kaizen.capture.skim import Skimmed, SkimTask
+from kaizen.capture.skim import __name__ as SKIM
 from kaizen.capture.tally import Tally
-from kaizen.capture.worker import PARALLEL_ABOVE, Task, frames
+from kaizen.capture.workers import PARALLEL_ABOVE, Workers
 from kaizen.config.model import Config
 from kaizen.model.times import Window, whole_quarters
 from kaizen.sources import by_name
 from kaizen.sources.shapes import DocumentSource, LineSource, Source
 from kaizen.store.open import empty_store
+
+BATCH = 2 << 20
 
 
 def preview(env: Mapping[str, str], config: Config, window: Window) -> sqlite3.Connection | None:
@@ -30,19 +31,34 @@ def preview(env: Mapping[str, str], config: Config, window: Window) -> sqlite3.C
 
     None when there is little to read, or when files of another shape could change the totals.
     """
-    found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-    wanted = [file for file in found if _tells_usage(file.source)]
-    if sum(file.size for file in wanted) < PARALLEL_ABOVE or len(wanted) < len(found) - _documents(found):
-        return None
-    tally = Tally(pricing.load(config.prices), repository_of)
-    tasks = (Task(Cursor(file.path, file.source), Ledger(), now_ms(), True) for file in wanted)
-    with _no_collection():
-        for frame in frames(tasks, parallel=True):
-            if isinstance(frame, Counted):
-                tally.add(frame, by_name(frame.source).agent)
-        db = empty_store()
-        tally.write(db, whole_quarters(window)[2])
+    with Workers(SKIM) as workers:  # they start while we look around
+        found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
+        wanted = [file for file in found if _tells_usage(file.source)]
+        if sum(file.size for file in wanted) < PARALLEL_ABOVE or len(wanted) < len(found) - _documents(found):
+            return None
+        tally = Tally(pricing.load(config.prices), repository_of)
+        tasks = (SkimTask(batch, now_ms(), config.prices) for batch in _batches(wanted))
+        with _no_collection():
+            for skimmed in workers.frames(tasks, list[Skimmed]):
+                for file in skimmed:
+                    tally.add(file)
+            db = empty_store()
+            tally.write(db, whole_quarters(window)[2])
     return db
+
+
+def _batches(wanted: Iterable[discover.Found]) -> Iterator[list[tuple[str, str]]]:
+    """(path, source) of files that one task reads: waking a process takes as long as reading 100 kB."""
+    batch: list[tuple[str, str]] = []
+    size = 0
+    for file in wanted:
+        batch.append((file.path, file.source))
+        size += file.size
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 @contextlib.contextmanager

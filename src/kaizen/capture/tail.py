@@ -17,7 +17,6 @@ harmless when the newline arrives.
 Memory is bounded by one line (`MAX_LINE`) and one batch. A longer line is skipped and noted with its size.
 """
 
-import contextlib
 import hashlib
 import os
 import time
@@ -28,36 +27,17 @@ from typing import Any
 import msgspec
 
 from kaizen.capture.ledger import Ledger
+from kaizen.capture.lines import MAX_LINE, Clock, glued, opened
 from kaizen.capture.payload import BLOCK_BYTES, Block, block_of, fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
 from kaizen.sources.shapes import DocumentSource, LineSource, Malformed, record
 
 BLOCK = 1 << 20
-MAX_LINE = 64 << 20
 HEAD, TAIL = 4096, 256
 BATCH_DRAFTS = 500
 BATCH_BYTES = 1 << 20
 SILENT_S = 2.0
-DAY_MS = 86_400_000
-
-
-class Clock(msgspec.Struct, array_like=True):
-    """What the tailer itself carries from line to line of a file."""
-
-    origin_ms: int | None = None
-    last_ms: int | None = None
-
-    def stamp(self, draft: Draft, base_ms: int, now_ms: int) -> bool:
-        """Is the draft's own time believable? If not, it gets the millisecond after its predecessor's, or `base_ms`."""
-        at = draft.ts_ms
-        if at is None or at > now_ms + DAY_MS:
-            draft.ts_ms = self.last_ms = base_ms if self.last_ms is None else self.last_ms + 1
-            return False
-        self.last_ms = at
-        if self.origin_ms is None:
-            self.origin_ms = at
-        return True
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -115,17 +95,6 @@ def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, 
             yield from _Lines(source, descriptor, status, cursor, ledger, now_ms).run()
 
 
-@contextlib.contextmanager
-def opened(path: str) -> Iterator[int]:
-    """A transcript's descriptor. Neither follows a link nor waits for who would write into a pipe."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 class _Lines:
     def __init__(self, source: LineSource, descriptor: int, status: os.stat_result, cursor: Cursor, ledger: Ledger,
                  now_ms: int) -> None:
@@ -167,12 +136,12 @@ class _Lines:
         try:
             kept, reason = self._parse(line, at)
         except Malformed as error:
-            glued = _glued(line) if error.reason in ("glued", "not_json") else []
-            if not glued:
+            parts = glued(line) if error.reason in ("glued", "not_json") else []
+            if not parts:
                 self._ledger.fail(at, size, error.reason)
                 return
             self._ledger.fail(at, size, "glued")
-            for part in glued:
+            for part in parts:
                 try:
                     self._parse(part, at)
                 except Malformed:
@@ -367,37 +336,6 @@ def _read_all(descriptor: int, size: int) -> bytes:
         parts.append(block)
         position += len(block)
     return b"".join(parts)
-
-
-def whole(line: bytes) -> list[bytes]:
-    """What can be read of a line that is not simply one object."""
-    line = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n\x00 \t")
-    try:
-        record(line)
-    except Malformed:
-        return _glued(line)
-    return [line]
-
-
-def _glued(line: bytes) -> list[bytes]:
-    """The JSON objects in a line that holds several, or a broken one followed by whole ones."""
-    import json
-
-    text = line.decode("utf-8", "replace")
-    decoder, found, position = json.JSONDecoder(), [], 0
-    for _ in range(64):
-        position = text.find("{", position)
-        if position < 0:
-            break
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            position += 1
-            continue
-        if isinstance(value, dict) and ("type" in value or "role" in value):
-            found.append(text[position:end].encode("utf-8", "replace"))
-        position = end
-    return found
 
 
 def _hash(data: bytes) -> bytes:

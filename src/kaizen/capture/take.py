@@ -13,7 +13,8 @@ from kaizen.capture.ingest import Ingest
 from kaizen.capture.ledger import Ledger
 from kaizen.capture.look import News, compared, now_ms
 from kaizen.capture.tail import Batch, Cursor, packed
-from kaizen.capture.worker import PARALLEL_ABOVE, Read, Task, Unreadable, frames
+from kaizen.capture.worker import Read, Task, Unreadable, frames
+from kaizen.capture.workers import PARALLEL_ABOVE
 from kaizen.sources import by_name
 from kaizen.sources.shapes import Malformed, TableSource
 from kaizen.store import files

@@ -1,23 +1,22 @@
-"""Requests of all files, counted without storing them: adds up what was skimmed, and fills the roll-ups of an empty
-store. The rules are those of `ingest`.
+"""The first total: adds up what was skimmed, and fills the roll-ups of an empty store. The rules are those of `ingest`.
+
+A file that shares neither session nor request with another is done: its sums are added as they came. Of files that do
+share, every request is looked at again.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import add
 from sqlite3 import Connection
 from typing import TypeVar
 
-from kaizen.capture.billed import amounts_of, price
-from kaizen.capture.skim import Counted
-from kaizen.model.captured import is_captured, judge_captured
-from kaizen.model.request import Request, absorb, judge
+from kaizen.capture.billed import Place, judge_all, price, summed
+from kaizen.capture.skim import Skimmed
+from kaizen.model.request import Request, absorb
 from kaizen.model.times import Window
 from kaizen.pricing import PriceBook
 from kaizen.store import events, requests, sessions, usage
 from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
-from kaizen.store.usage import Amounts
 
 Key = TypeVar("Key")
 
@@ -30,53 +29,48 @@ class Tally:
         self._sessions: list[Session] = []
         self._ids: dict[tuple[str, str], int] = {}
         self._workspaces: dict[int, str] = {}
-        self._requests: dict[str, dict[str, Request]] = defaultdict(dict)
-        # Requests that several sessions show, or one as a copy and as its own: who may own them.
-        self._claims: dict[tuple[str, str], list[tuple[bool, int]]] = {}
+        # With the ids of each file's sessions.
+        self._files: list[tuple[Skimmed, list[int]]] = []
+        self._names: set[int] = set()
+        self._shared: set[int] = set()
 
-    def add(self, file: Counted, agent: str) -> None:
-        ids = [self._session(agent, host, file.path, file.origin_ms) for host in file.hosts]
+    def add(self, file: Skimmed) -> None:
+        ids = [self._session(file.agent, host, file.path, file.origin_ms) for host in file.hosts]
         for session_id, workspace in zip(ids, file.workspaces, strict=True):
             if workspace is not None:
                 self._workspaces.setdefault(session_id, workspace)
-        rows = self._requests[agent]
-        for offered in file.requests:
-            offered.session_id = ids[offered.session_id]
-            kept = rows.setdefault(offered.key, offered)
-            if kept is offered:
-                price(kept, self._prices)  # here and not in `write`: the readers are still at work
-                continue
-            if absorb(kept, offered):
-                price(kept, self._prices)
-            if (kept.session_id, kept.is_copy) != (offered.session_id, offered.is_copy):
-                self._claims.setdefault((agent, kept.key), [(kept.is_copy, kept.session_id)]).append(
-                    (offered.is_copy, offered.session_id))
+        self._shared |= self._names & file.names
+        self._names |= file.names
+        self._files.append((file, ids))
 
     def write(self, db: Connection, edges: Sequence[Window]) -> None:
         """Fill sessions, workspaces and roll-ups of an empty store, and the events of the windows `edges`."""
-        for (agent, key), claims in self._claims.items():
-            row = self._requests[agent][key]
-            row.is_copy, row.session_id = min(
-                claims, key=lambda claim: (claim[0], *self._sessions[claim[1] - 1].owner_rank()))
-        told: dict[tuple[int, int, str], list[Amounts]] = defaultdict(list)
+        told: dict[Place, list[int]] = {}
+        shared: dict[str, _Shared] = {}
+        for file, ids in self._files:
+            if file.sums is None or edges or not self._shared.isdisjoint(file.names):
+                shared.setdefault(file.agent, _Shared(self._prices)).add(file.rows(), ids)
+            else:
+                for host, quarter, model, amounts in file.sums:
+                    told[ids[host], quarter, model] = amounts
         with transaction(db) as rev:
             self._put_sessions(db, rev)
-            for agent, rows in self._requests.items():
-                _judge(rows)
-                for row in rows.values():
-                    if row.duplicate_of is None:
-                        told[row.session_id, row.ts_ms // usage.QUARTER_MS, row.model or ""].append(amounts_of(row))
+            for agent, found in shared.items():
+                rows = found.judged(self._sessions)
+                told.update(summed(rows))
                 if edges:
                     _put_events(db, agent, rows, edges, rev)
-            quarters: dict[tuple[int, int, str, str], list[int]] = {}
-            by_session: dict[tuple[int, str], list[int]] = {}
-            for (session_id, quarter, model), parts in told.items():
-                session = self._sessions[session_id - 1]
-                amounts = list(map(sum, zip(*parts, strict=True)))
-                _add(quarters, (quarter, session.workspace_id or 0, session.agent, model), amounts)
-                _add(by_session, (session_id, model), amounts)
-            usage.add_by_quarter(db, quarters)
-            usage.add_by_session(db, by_session)
+            self._put_sums(db, told)
+
+    def _put_sums(self, db: Connection, told: Mapping[Place, Sequence[int]]) -> None:
+        quarters: dict[tuple[int, int, str, str], Sequence[int]] = {}
+        by_session: dict[tuple[int, str], Sequence[int]] = {}
+        for (session_id, quarter, model), amounts in told.items():
+            session = self._sessions[session_id - 1]
+            _add(quarters, (quarter, session.workspace_id or 0, session.agent, model), amounts)
+            _add(by_session, (session_id, model), amounts)
+        usage.add_by_quarter(db, quarters)
+        usage.add_by_session(db, by_session)
 
     def _session(self, agent: str, host_id: str, path: str, origin_ms: int | None) -> int:
         session_id = self._ids.get((agent, host_id))
@@ -88,45 +82,52 @@ class Tally:
 
     def _put_sessions(self, db: Connection, rev: int) -> None:
         known: dict[str, int] = {}
-        for one in self._sessions:
-            sessions.add(db, one.agent, one.host_id, rev)
-            path = self._workspaces.get(one.id)
-            if path is not None:
-                if path not in known:
-                    known[path] = sessions.workspace(db, path, self._root_of(path))
-                one.workspace_id = known[path]
-        sessions.update(db, self._sessions, rev)
+        for session_id, path in self._workspaces.items():
+            if path not in known:
+                known[path] = sessions.workspace(db, path, self._root_of(path))
+            self._sessions[session_id - 1].workspace_id = known[path]
+        sessions.insert(db, self._sessions, rev)
 
 
-def _judge(rows: dict[str, Request]) -> None:
-    first: dict[str, Request] = {}
-    groups: dict[str, list[Request]] = {}
-    for row in rows.values():
-        name = row.request or row.key[4:]
-        there = first.setdefault(name, row)
-        if there is not row:
-            groups.setdefault(name, [there]).append(row)
-    for group in groups.values():
-        for key, verdict in judge(group).items():
-            rows[key].duplicate_of = verdict
-    sessions_captured = {row.session_id for row in rows.values() if is_captured(row)}
-    by_session: dict[int, list[Request]] = {one: [] for one in sessions_captured}
-    for row in rows.values() if by_session else ():
-        if row.session_id in by_session:
-            by_session[row.session_id].append(row)
-    for told in by_session.values():
-        for key, verdict in judge_captured(told).items():
-            rows[key].duplicate_of = verdict
+class _Shared:
+    """The requests of one agent's files of which some tell of the same ones."""
+
+    def __init__(self, prices: PriceBook) -> None:
+        self._prices = prices
+        self._rows: dict[str, Request] = {}
+        # Requests that several sessions show, or one as a copy and as its own: who may own them.
+        self._claims: dict[str, list[tuple[bool, int]]] = {}
+
+    def add(self, offers: Iterable[Request], ids: Sequence[int]) -> None:
+        """`ids` are the sessions that the offers' places stand for."""
+        for offered in offers:
+            offered.session_id = ids[offered.session_id]
+            kept = self._rows.setdefault(offered.key, offered)
+            if kept is offered:
+                continue
+            if absorb(kept, offered):
+                price(kept, self._prices)
+            if (kept.session_id, kept.is_copy) != (offered.session_id, offered.is_copy):
+                self._claims.setdefault(kept.key, [(kept.is_copy, kept.session_id)]).append(
+                    (offered.is_copy, offered.session_id))
+
+    def judged(self, all_sessions: Sequence[Session]) -> list[Request]:
+        for key, claims in self._claims.items():
+            row = self._rows[key]
+            row.is_copy, row.session_id = min(
+                claims, key=lambda claim: (claim[0], *all_sessions[claim[1] - 1].owner_rank()))
+        judge_all(self._rows)
+        return list(self._rows.values())
 
 
-def _add(sums: dict[Key, list[int]], key: Key, amounts: Iterable[int]) -> None:
+def _add(sums: dict[Key, Sequence[int]], key: Key, amounts: Sequence[int]) -> None:
     there = sums.get(key)
-    sums[key] = list(amounts) if there is None else list(map(add, there, amounts))
+    sums[key] = amounts if there is None else list(map(add, there, amounts))
 
 
-def _put_events(db: Connection, agent: str, rows: dict[str, Request], edges: Sequence[Window], rev: int) -> None:
+def _put_events(db: Connection, agent: str, rows: Iterable[Request], edges: Sequence[Window], rev: int) -> None:
     """What a view reads request by request: the parts of its window that are no whole quarter hour."""
-    wanted = [row for row in rows.values() if row.duplicate_of is None and any(row.ts_ms in edge for edge in edges)]
+    wanted = [row for row in rows if row.duplicate_of is None and any(row.ts_ms in edge for edge in edges)]
     if wanted:
         first = events.reserve_ids(db, len(wanted))
         for row_id, row in enumerate(wanted, first):

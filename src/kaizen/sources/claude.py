@@ -19,8 +19,8 @@ from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, U
 from kaizen.sources import claude_host, claude_subagents, claude_usage
 from kaizen.sources.claude_content import MEDIA, blocks, light, media, text_of
 from kaizen.sources.claude_state import State, begin, call_key, forked_from, is_copy, place, row_key
-from kaizen.sources.claude_usage import SYNTHETIC, time_ms
-from kaizen.sources.shapes import LineSource, as_count, as_dict, as_text, record
+from kaizen.sources.claude_usage import SYNTHETIC
+from kaizen.sources.shapes import LineSource, as_count, as_dict, as_text, as_time_ms, record
 
 AGENT = "claude"
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
@@ -56,7 +56,7 @@ class _Line:
     def __init__(self, said: dict[str, Any], at: int, state: State) -> None:
         self.said, self.at, self.state = said, at, state
         self.message = as_dict(said.get("message"))
-        self.ts_ms = time_ms(said.get("timestamp"))
+        self.ts_ms = as_time_ms(said.get("timestamp"))
         self.is_sidechain = said.get("isSidechain") is True
         self.is_copy = is_copy(state, as_text(said.get("sessionId")), forked_from(said))
 
@@ -107,7 +107,7 @@ def usage(line: bytes, at: int, state: State) -> list[Item]:
     origin = bill.forkedFrom.sessionId if bill.forkedFrom else None
     found: list[Item] = [*place(state, bill.sessionId, bill.cwd, bill.gitBranch, bill.version, origin)]
     if (kind if kind is not None else bill.message.role) == "assistant":
-        found += claude_usage.costs(bill, time_ms(bill.timestamp), at, state)
+        found += claude_usage.costs(bill, as_time_ms(bill.timestamp), at, state)
     return found
 
 
@@ -288,7 +288,7 @@ def _progress(here: _Line) -> Iterator[Item]:
         yield SessionDraft(child.session, workspace=as_text(here.said.get("cwd")), parent=here.state.session,
                            relation="subagent", parent_call_id=as_text(here.said.get("parentToolUseID")))
     inner = {"requestId": nested.get("requestId"), "uuid": nested.get("uuid"), "isSidechain": True}
-    ts_ms = time_ms(nested.get("timestamp"))
+    ts_ms = as_time_ms(nested.get("timestamp"))
     found = claude_usage.costs(claude_usage.billed(inner, message), here.ts_ms if ts_ms is None else ts_ms, here.at,
                                child)
     yield from found if found else (Ignored("progress"),)

@@ -6,8 +6,7 @@ from typing import Any
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
 from kaizen.sources.claude_content import media, text_of
 from kaizen.sources.claude_state import TITLES, State, forked_from, is_copy, row_key
-from kaizen.sources.claude_usage import time_ms
-from kaizen.sources.shapes import as_count, as_dict, as_text
+from kaizen.sources.shapes import as_count, as_dict, as_text, as_time_ms
 
 # Text that the host puts into the user's mouth.
 _CONTEXT = ("<local-command-", "<command-", "<system-reminder>", "<task-notification>", "<bash-", "<ide_",
@@ -98,7 +97,7 @@ def _attachment(attached: dict[str, Any], said: dict[str, Any], ts_ms: int | Non
     if is_prompt:
         state.remember_queued(text)
     return Draft(row_key(said, at, 0, state), state.session, "message",
-                 ts_ms if ts_ms is not None else time_ms(attached.get("timestamp")),
+                 ts_ms if ts_ms is not None else as_time_ms(attached.get("timestamp")),
                  role="prompt" if is_prompt else "context", is_sidechain=said.get("isSidechain") is True,
                  is_copy=is_copy(state, as_text(said.get("sessionId")), forked_from(said)),
                  payload={"text": text, **({"attachments": dropped} if dropped else {})})

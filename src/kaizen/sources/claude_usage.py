@@ -5,7 +5,6 @@ the rest (it refuses a line where any has another type), `billed` takes them out
 `costs` is the one place that turns either into drafts, so that the first total and the full reading cannot disagree.
 """
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ import msgspec
 
 from kaizen.model.event import Draft
 from kaizen.sources.claude_state import State, is_copy, scoped
-from kaizen.sources.shapes import as_count, as_dict, as_list, as_text, as_time_ms
+from kaizen.sources.shapes import as_count, as_dict, as_list, as_text
 
 IMPLAUSIBLE_TOKENS = 2_000_000
 WINDOW, LONG_WINDOW = 200_000, 1_000_000
@@ -211,16 +210,3 @@ def _reported(dollars: int | float) -> int | None:
         return int(micro.to_integral_value()) if 0 <= micro < 1 << 53 else None
     except (InvalidOperation, ValueError):  # NaN; integers of more digits than Python prints
         return None
-
-
-_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-
-
-def time_ms(text: object) -> int | None:
-    """`as_time_ms`, in a third of its time for what the host writes (`2026-02-01T10:00:03.100Z`)."""
-    if type(text) is str and len(text) == 24 and text[23] == "Z" and text[19] == "." and text >= "2020":
-        try:
-            return (datetime.fromisoformat(text) - _EPOCH) // _MS
-        except (ValueError, TypeError):
-            return None
-    return as_time_ms(text)

@@ -52,6 +52,7 @@ class Session(msgspec.Struct):
 
 _FIELDS = Session.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
+_INSERT = f"INSERT INTO sessions ({_COLUMNS}, rev) VALUES ({', '.join('?' * len(_FIELDS))}, ?)"
 _UPDATE = f"UPDATE sessions SET {', '.join(f'{name} = ?' for name in _FIELDS[3:])}, rev = ? WHERE id = ?"
 
 
@@ -68,6 +69,10 @@ def add(db: Connection, agent: str, host_id: str, rev: int) -> Session:
     session_id = db.execute("INSERT INTO sessions (agent, host_id, rev) VALUES (?, ?, ?) RETURNING id",
                             (agent, host_id, rev)).fetchone()[0]
     return Session(session_id, agent, host_id)
+
+
+def insert(db: Connection, sessions: Iterable[Session], rev: int) -> None:
+    db.executemany(_INSERT, ((*astuple(one), rev) for one in sessions))
 
 
 def update(db: Connection, sessions: Iterable[Session], rev: int) -> None:

@@ -1,33 +1,41 @@
 """The two roll-ups of counted requests. Ingest adds signed differences; `rebuilt` is what they must equal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
+from typing import TypeVar
 
 QUARTER_MS = 900_000
 SUMS = ("requests", "input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens",
         "cache_write_1h_tokens", "cost_pusd", "unpriced_requests")
 Amounts = tuple[int, int, int, int, int, int, int, int, int]
+Key = TypeVar("Key")
 
 _SETS = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
 _NAMES = ", ".join(SUMS)
 _HOLES = ", ".join("?" * len(SUMS))
 
 
-def add_by_quarter(db: Connection, rows: Mapping[tuple[int, int, str, str], Iterable[int]]) -> None:
+def add_by_quarter(db: Connection, rows: Mapping[tuple[int, int, str, str], Sequence[int]]) -> None:
     """Keys are (quarter, workspace id or 0, agent, model or '')."""
     db.executemany(
         f"""INSERT INTO usage_by_quarter (quarter, workspace_id, agent, model, {_NAMES}) VALUES (?, ?, ?, ?, {_HOLES})
             ON CONFLICT DO UPDATE SET {_SETS}""", [(*key, *amounts) for key, amounts in rows.items()])
     db.executemany("""DELETE FROM usage_by_quarter WHERE quarter = ? AND workspace_id = ? AND agent = ? AND model = ?
-                      AND requests = 0""", rows.keys())
+                      AND requests = 0""", _lessened(rows.items()))
 
 
-def add_by_session(db: Connection, rows: Mapping[tuple[int, str], Iterable[int]]) -> None:
+def add_by_session(db: Connection, rows: Mapping[tuple[int, str], Sequence[int]]) -> None:
     """Keys are (session id, model or '')."""
     db.executemany(
         f"""INSERT INTO usage_by_session (session_id, model, {_NAMES}) VALUES (?, ?, {_HOLES})
             ON CONFLICT DO UPDATE SET {_SETS}""", [(*key, *amounts) for key, amounts in rows.items()])
-    db.executemany("DELETE FROM usage_by_session WHERE session_id = ? AND model = ? AND requests = 0", rows.keys())
+    db.executemany("DELETE FROM usage_by_session WHERE session_id = ? AND model = ? AND requests = 0",
+                   _lessened(rows.items()))
+
+
+def _lessened(rows: Iterable[tuple[Key, Sequence[int]]]) -> list[Key]:
+    """Where none may be left."""
+    return [key for key, amounts in rows if amounts[0] <= 0]
 
 
 _REBUILD = """
