@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kaizen import pricing
 from kaizen.capture.skim import skim
 from kaizen.capture.tally import Tally
-from kaizen.sources.codex import SOURCE
+from kaizen.sources.codex_files import ROLLOUTS
 from kaizen.store.open import empty_store
 from support import Machine, assert_rolled_up
 
@@ -129,7 +129,7 @@ def test_the_first_total_counts_them_once_too(name: str, machine: Machine) -> No
     tally = Tally(prices, lambda path: path)
     for path, content in {ROLLOUT: rollout(), **CAPTURES[name]}.items():
         where = machine.write(machine.codex(path), content)
-        tally.add(skim(SOURCE, str(where), prices, now_ms=0))
+        tally.add(skim(ROLLOUTS, str(where), prices, now_ms=0))
     db = empty_store()
     tally.write(db, [])
     found = db.execute(f"SELECT {', '.join(f'sum({one})' for one in ALL)} FROM usage_by_quarter").fetchone()

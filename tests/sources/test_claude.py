@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources.claude import SOURCE, SUBAGENTS, parse, usage, usage_marks
+from kaizen.sources.claude import parse, usage, usage_marks
+from kaizen.sources.claude_files import SUBAGENTS, TRANSCRIPTS
 from kaizen.sources.claude_state import State, begin
 from kaizen.sources.shapes import Malformed, as_time_ms
 
@@ -447,12 +448,13 @@ def test_workspace_and_branch_are_said_once() -> None:
                                  "/home/u/.config/Claude/local-agent-mode-sessions"]),
 ])  # fmt: skip
 def test_roots(env: dict[str, str], roots: list[str]) -> None:
-    assert list(SOURCE.roots(env, "/home/u")) == roots
+    assert list(TRANSCRIPTS.roots(env, "/home/u")) == roots
 
 
 def test_wants() -> None:
-    assert SOURCE.wants("slug/x.jsonl") and SOURCE.wants("slug/my-journal.jsonl")
-    assert not any(map(SOURCE.wants, ("s/workflows/w/journal.jsonl", "history.jsonl", "s/audit.jsonl", "s/x.json")))
+    assert TRANSCRIPTS.wants("slug/x.jsonl") and TRANSCRIPTS.wants("slug/my-journal.jsonl")
+    others = ("s/workflows/w/journal.jsonl", "history.jsonl", "s/audit.jsonl", "s/x.json")
+    assert not any(map(TRANSCRIPTS.wants, others))
 
 
 @given(st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2100, 1, 1)), st.text(max_size=24))

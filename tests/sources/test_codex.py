@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources.codex import DOCUMENT, INDEX, MARKS, SOURCE, begin, parse, usage
+from kaizen.sources.codex import MARKS, begin, parse, usage
+from kaizen.sources.codex_document import INDEX
+from kaizen.sources.codex_files import DOCUMENTS, ROLLOUTS
 from kaizen.sources.codex_state import State, uuid7_ms
 from kaizen.sources.shapes import Malformed
 
@@ -462,13 +464,13 @@ def test_a_capture_tells_calls_and_results() -> None:
 def test_the_oldest_documents_are_read() -> None:
     content = json.dumps({"session": {"id": "s", "timestamp": "2025-05-01T10:00:00Z", "instructions": ""}, "items": [
         {"role": "user", "content": [{"type": "input_text", "text": "hi"}], "type": "message"}, 5]}).encode()
-    found = drafts(DOCUMENT.parse("/x/rollout-2025-05-01-s.json", content))
+    found = drafts(DOCUMENTS.parse("/x/rollout-2025-05-01-s.json", content))
     assert {row.session for row in found} == {"s"}
     assert [(row.kind, row.role) for row in found] == [("lifecycle", None), ("message", "prompt")]
     with pytest.raises(Malformed):
-        list(DOCUMENT.parse("x.json", b"{}"))
-    assert DOCUMENT.wants("2025/rollout-1.json")
-    assert not DOCUMENT.wants("config.json")
+        list(DOCUMENTS.parse("x.json", b"{}"))
+    assert DOCUMENTS.wants("2025/rollout-1.json")
+    assert not DOCUMENTS.wants("config.json")
 
 
 def test_the_index_tells_titles() -> None:
@@ -478,11 +480,11 @@ def test_the_index_tells_titles() -> None:
 
 
 def test_roots_follow_codex_home() -> None:
-    assert list(SOURCE.roots({}, "/h")) == ["/h/.codex/sessions", "/h/.codex/archived_sessions"]
-    assert list(SOURCE.roots({"CODEX_HOME": "/a, ~/b/"}, "/h")) == [
+    assert list(ROLLOUTS.roots({}, "/h")) == ["/h/.codex/sessions", "/h/.codex/archived_sessions"]
+    assert list(ROLLOUTS.roots({"CODEX_HOME": "/a, ~/b/"}, "/h")) == [
         "/a/sessions", "/a/archived_sessions", "/h/b/sessions", "/h/b/archived_sessions"]
-    assert SOURCE.wants("2026/02/01/rollout-1.jsonl")
-    assert not SOURCE.wants("rollout-1.jsonl.zst")
+    assert ROLLOUTS.wants("2026/02/01/rollout-1.jsonl")
+    assert not ROLLOUTS.wants("rollout-1.jsonl.zst")
 
 
 # The contract of a line source

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
 from kaizen.sources import cursor
+from kaizen.sources.cursor_files import LINES
 from kaizen.sources.shapes import Malformed
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/cursor"
@@ -192,8 +193,8 @@ def test_a_conversation_in_two_places_has_one_set_of_keys() -> None:
     ("home-u-app/worker.jsonl", False),
 ])
 def test_which_files_are_transcripts(path: str, wanted: bool) -> None:
-    assert cursor.SOURCE.wants(path) is wanted
-    assert list(cursor.SOURCE.roots({}, "/home/u")) == ["/home/u/.cursor/projects"]
+    assert LINES.wants(path) is wanted
+    assert list(LINES.roots({}, "/home/u")) == ["/home/u/.cursor/projects"]
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.name)
@@ -205,8 +206,7 @@ def test_contract_saved_anywhere_with_junk_between(path: Path) -> None:
     junk = b'\n[]\n{"type":"from_the_future"}\nnull\n\xff\xfe\n{"role":"us\n"text"\n'
     assert drafts(content.replace(b"\n", junk)) == whole
     assert [item.key for item in drafts(content + content)][: len(whole)] == [item.key for item in whole]
-    assert not list(cursor.usage(content, 0, cursor.begin(FLAT)))
-    assert cursor.SOURCE.usage_marks is None
+    assert not any(item.kind == "cost" for item in whole)  # `tells_usage` is False
 
 
 def test_broken_bytes_are_malformed_or_fine() -> None:

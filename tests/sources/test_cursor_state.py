@@ -10,6 +10,7 @@ import pytest
 from kaizen.capture.tables import open_foreign
 from kaizen.model.event import Draft, Item, SessionDraft, Unknown
 from kaizen.sources import cursor_state
+from kaizen.sources.cursor_files import STATE
 from kaizen.sources.shapes import Malformed
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/cursor/state/composer-global-state.vscdb"
@@ -199,14 +200,14 @@ def test_ranges_use_the_index(path: Path) -> None:
 
 
 def test_where_it_looks() -> None:
-    assert list(cursor_state.SOURCE.roots({"CURSOR_STATE_DB": "/x/state.vscdb"}, "/home/u")) == ["/x/state.vscdb"]
-    assert list(cursor_state.SOURCE.roots({"APPDATA": "C:/A"}, "/home/u")) == [
+    assert list(STATE.roots({"CURSOR_STATE_DB": "/x/state.vscdb"}, "/home/u")) == ["/x/state.vscdb"]
+    assert list(STATE.roots({"APPDATA": "C:/A"}, "/home/u")) == [
         "/home/u/.config/Cursor/User/globalStorage",
         "/home/u/Library/Application Support/Cursor/User/globalStorage",
         "/home/u/.cursor-server/data/User/globalStorage",
         "C:/A/Cursor/User/globalStorage"]
-    assert cursor_state.SOURCE.wants("state.vscdb")
-    assert not cursor_state.SOURCE.wants("state.vscdb.backup")
+    assert STATE.wants("state.vscdb")
+    assert not STATE.wants("state.vscdb.backup")
 
 
 @pytest.mark.parametrize(("made", "reason"), [

@@ -6,6 +6,7 @@ import pytest
 
 from kaizen.model.event import Draft, SessionDraft
 from kaizen.sources import cursor_text
+from kaizen.sources.cursor_files import TEXTS
 from kaizen.sources.shapes import Malformed
 
 PATH = "/home/u/.cursor/projects/home-u-app/agent-transcripts/c1.txt"
@@ -91,8 +92,8 @@ def test_a_subagent_names_its_parent() -> None:
 
 
 def test_which_files() -> None:
-    assert cursor_text.SOURCE.wants("slug/agent-transcripts/c1/c1.txt")
-    assert not cursor_text.SOURCE.wants("slug/terminals/1.txt")
+    assert TEXTS.wants("slug/agent-transcripts/c1/c1.txt")
+    assert not TEXTS.wants("slug/terminals/1.txt")
 
 
 def test_broken_bytes_never_raise_anything_else() -> None:

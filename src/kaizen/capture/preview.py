@@ -20,7 +20,7 @@ from kaizen.capture.workers import PARALLEL_ABOVE, Workers
 from kaizen.config.model import Config
 from kaizen.model.times import Window, whole_quarters
 from kaizen.sources import by_name
-from kaizen.sources.shapes import DocumentSource, LineSource, Source
+from kaizen.sources.shapes import LineSource
 from kaizen.store.open import empty_store
 
 BATCH = 2 << 20
@@ -33,8 +33,9 @@ def preview(env: Mapping[str, str], config: Config, window: Window) -> sqlite3.C
     """
     with Workers(SKIM) as workers:  # they start while we look around
         found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
-        wanted = [file for file in found if _tells_usage(file.source)]
-        if sum(file.size for file in wanted) < PARALLEL_ABOVE or len(wanted) < len(found) - _documents(found):
+        wanted = [file for file in found if by_name(file.source).tells_usage]
+        if (sum(file.size for file in wanted) < PARALLEL_ABOVE
+                or not all(isinstance(by_name(file.source), LineSource) for file in wanted)):
             return None
         tally = Tally(pricing.load(config.prices), repository_of)
         tasks = (SkimTask(batch, now_ms(), config.prices) for batch in _batches(wanted))
@@ -69,19 +70,3 @@ def _no_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _tells_usage(name: str) -> bool:
-    source = by_name(name)
-    return isinstance(source, LineSource) and source.usage_marks is not None
-
-
-def _documents(found: list[discover.Found]) -> int:
-    """Files of sources that never tell usage: they cannot change a total."""
-    return sum(1 for file in found if not _may_tell_usage(by_name(file.source)))
-
-
-def _may_tell_usage(source: Source) -> bool:
-    if isinstance(source, LineSource):
-        return source.usage_marks is not None
-    return not isinstance(source, DocumentSource) or source.tells_usage

@@ -68,14 +68,14 @@ def skim(source: LineSource, path: str, prices: PriceBook, *, now_ms: int) -> Sk
 
 class _Skimming:
     def __init__(self, source: LineSource, path: str, base_ms: int, now_ms: int) -> None:
-        self._source, self._path, self._base_ms, self._now_ms = source, path, base_ms, now_ms
-        self._state, self._clock, self._parse = source.begin(path), Clock(), source.usage
+        reader = source.reader()
+        self._agent, self._path, self._base_ms, self._now_ms = source.agent, path, base_ms, now_ms
+        self._state, self._clock, self._parse = reader.begin(path), Clock(), reader.usage
         self._hosts: dict[str, int] = {}
         self._workspaces: dict[str, str] = {}
         self._kept: dict[tuple[str, int, bool], Request] = {}
-        usage_marks = source.usage_marks
         # Asked after each line.
-        self.marks = partial(usage_marks, self._state) if usage_marks else tuple[bytes]
+        self.marks = partial(reader.usage_marks, self._state)
 
     def take(self, line: bytes, at: int) -> None:
         try:
@@ -99,7 +99,7 @@ class _Skimming:
             judge_all(by_key)
             sums = [(*place, amounts) for place, amounts in summed(kept).items()]
         names = frozenset(crc32(name.encode(errors="replace")) for name in (*hosts, *map(name_of, kept)))
-        return Skimmed(self._path, self._source.agent, self._clock.origin_ms, hosts,
+        return Skimmed(self._path, self._agent, self._clock.origin_ms, hosts,
                        [self._workspaces.get(host) for host in hosts], names, sums, requests)
 
     def _count(self, draft: Draft, at: int, is_exact: bool) -> None:

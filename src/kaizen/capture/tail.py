@@ -31,7 +31,7 @@ from kaizen.capture.lines import MAX_LINE, Clock, glued, opened
 from kaizen.capture.payload import BLOCK_BYTES, Block, block_of, fitted
 from kaizen.derive.facts import extract
 from kaizen.model.event import Draft, Facts, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources.shapes import DocumentSource, LineSource, Malformed, record
+from kaizen.sources.shapes import DocumentSource, LineReader, LineSource, Malformed, record
 
 BLOCK = 1 << 20
 HEAD, TAIL = 4096, 256
@@ -98,12 +98,12 @@ def chunks(source: LineSource | DocumentSource, cursor: Cursor, ledger: Ledger, 
 class _Lines:
     def __init__(self, source: LineSource, descriptor: int, status: os.stat_result, cursor: Cursor, ledger: Ledger,
                  now_ms: int) -> None:
-        self._source, self._file, self._status, self._now_ms = source, descriptor, status, now_ms
+        self._reader, self._file, self._status, self._now_ms = source.reader(), descriptor, status, now_ms
         head = os.pread(descriptor, HEAD, 0)
         known = cursor if cursor.size >= 0 else msgspec.structs.replace(cursor, offset=-1 - cursor.size)  # rewound
         self._replaces = known.offset > 0 and not _continues(descriptor, status, known, head)
-        saved = None if self._replaces or cursor.offset == 0 else _saved(source, cursor.state)
-        self._clock, self._state = saved or (Clock(), source.begin(cursor.path))
+        saved = None if self._replaces or cursor.offset == 0 else _saved(self._reader, cursor.state)
+        self._clock, self._state = saved or (Clock(), self._reader.begin(cursor.path))
         self._offset, self._ledger = (cursor.offset, ledger) if saved else (0, Ledger())
         self._head_hash = _hash(head)
         self._base_ms = status.st_mtime_ns // 1_000_000
@@ -154,7 +154,7 @@ class _Lines:
 
     def _parse(self, line: bytes, at: int) -> tuple[bool, str]:
         kept, reason = False, "no_content"
-        for item in self._source.parse(line, at, self._state):
+        for item in self._reader.parse(line, at, self._state):
             if type(item) is Draft:
                 self._items.append(_packed(item, at, self._clock.stamp(item, self._base_ms, self._now_ms)))
                 kept = True
@@ -183,7 +183,7 @@ class _Lines:
                 self._parse(line, self._offset)
         except Malformed:
             pass
-        clock, self._state = _state_decoder(self._source).decode(saved)
+        clock, self._state = _state_decoder(self._reader).decode(saved)
         self._clock = clock
         return True
 
@@ -201,17 +201,17 @@ class _Lines:
         return batch
 
 
-def _saved(source: LineSource, state: bytes) -> tuple[Clock, Any] | None:
+def _saved(reader: LineReader, state: bytes) -> tuple[Clock, Any] | None:
     """None for a state of another version: the file is read from its start, and known keys make the repeat harmless."""
     try:
-        return _state_decoder(source).decode(state)  # type: ignore[no-any-return]
+        return _state_decoder(reader).decode(state)  # type: ignore[no-any-return]
     except msgspec.DecodeError:
         return None
 
 
 @lru_cache
-def _state_decoder(source: LineSource) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(tuple[Clock, source.state])  # type: ignore[name-defined]
+def _state_decoder(reader: LineReader) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(tuple[Clock, reader.state])  # type: ignore[name-defined]
 
 
 def _packed(draft: Draft, at: int, ts_exact: bool) -> Parsed:

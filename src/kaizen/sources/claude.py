@@ -10,42 +10,22 @@ keeps the heaviest. Tokens: input, cache reads and cache writes are apart, outpu
 Source of the format: docs/sources/claude.md. Usage: `claude_usage`. Records of the host: `claude_host`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, Unknown
-from kaizen.sources import claude_host, claude_subagents, claude_usage
+from kaizen.sources import claude_host, claude_usage
 from kaizen.sources.claude_content import MEDIA, blocks, light, media, text_of
 from kaizen.sources.claude_state import State, begin, call_key, forked_from, is_copy, place, row_key
 from kaizen.sources.claude_usage import SYNTHETIC
-from kaizen.sources.shapes import LineSource, as_count, as_dict, as_text, as_time_ms, record
+from kaizen.sources.shapes import LineReader, as_count, as_dict, as_text, as_time_ms, record
 
-AGENT = "claude"
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _INTERRUPTED = "[Request interrupted"
 # Before 1.0.60 a compaction's summary carried no mark of its own.
 _CONTINUED = "This session is being continued from a previous conversation"
-_PRUNED = frozenset({"tool-results", "memory"})
-_NOT_TRANSCRIPTS = frozenset({"audit.jsonl", "history.jsonl", "journal.jsonl"})
-
-
-def _roots(env: Mapping[str, str], home: str) -> Iterator[str]:
-    if given := [part.strip() for part in env.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]:
-        for part in given:
-            folder = f"{home}{part[1:]}" if part == "~" or part.startswith("~/") else part
-            folder = folder.rstrip("/")
-            yield folder if folder.endswith("/projects") else f"{folder}/projects"
-        return
-    yield f"{home}/.claude/projects"
-    yield f"{env.get('XDG_CONFIG_HOME') or home + '/.config'}/claude/projects"
-    yield f"{home}/Library/Application Support/Claude/local-agent-mode-sessions"
-    yield f"{home}/.config/Claude/local-agent-mode-sessions"
-
-
-def _wants(path: str) -> bool:
-    return path.endswith(".jsonl") and path.rpartition("/")[2] not in _NOT_TRANSCRIPTS
 
 
 class _Line:
@@ -294,8 +274,4 @@ def _progress(here: _Line) -> Iterator[Item]:
     yield from found if found else (Ignored("progress"),)
 
 
-SOURCE = LineSource(
-    agent=AGENT, name="claude", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-    usage_marks=usage_marks, usage=usage, prune=_PRUNED)
-SUBAGENTS = claude_subagents.source(_roots, SOURCE.name, _PRUNED)
-SOURCES = (SOURCE, SUBAGENTS)
+READER = LineReader(State, begin, parse, usage_marks, usage)

@@ -8,31 +8,12 @@ A file of its own, because it may come before the transcript or long after. The 
 from collections.abc import Iterator
 
 from kaizen.model.event import Ignored, Item, SessionDraft
-from kaizen.sources.shapes import DocumentSource, Roots, as_text, record
-
-_END = ".meta.json"
-
-
-def source(roots: Roots, part_of: str, prune: frozenset[str]) -> DocumentSource:
-    return DocumentSource(
-        agent="claude",
-        name="claude-subagents",
-        roots=roots,
-        wants=_wants,
-        parse=_parse,
-        prune=prune,
-        part_of=part_of,
-        tells_usage=False,
-    )
+from kaizen.sources.claude_files import META
+from kaizen.sources.shapes import as_text, record
 
 
-def _wants(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name.startswith("agent-") and name.endswith(_END)
-
-
-def _parse(path: str, content: bytes) -> Iterator[Item]:
-    session = path.replace("\\", "/").rpartition("/")[2].removesuffix(_END)
+def parse(path: str, content: bytes) -> Iterator[Item]:
+    session = path.replace("\\", "/").rpartition("/")[2].removesuffix(META)
     said = record(content)
     label, call = as_text(said.get("agentType")), as_text(said.get("toolUseId"))
     if label or call:

@@ -11,40 +11,22 @@ Source of the format: docs/sources/codex.md.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from kaizen.model.event import Draft, Ignored, Item, SessionDraft, Unknown
-from kaizen.sources import codex_document, codex_events, codex_exec, codex_items
+from kaizen.sources import codex_events, codex_exec, codex_items
 from kaizen.sources.codex_state import State, Totals, arrive, begin_turn, counted, is_copied, name_session
 from kaizen.sources.codex_tokens import count
-from kaizen.sources.shapes import LineSource, as_count, as_dict, as_text, as_time_ms, record
+from kaizen.sources.shapes import LineReader, as_count, as_dict, as_text, as_time_ms, record
 
-AGENT = "codex"
 _STARTS = ("task_started", "turn_started")
 # token_count, turn_context, task_started, turn.completed and thread.started share a beginning: a mark less is a scan of
 # the whole file less.
 MARKS = (b'"type":"t', b'"session_meta"', b'"type": "t')
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?=\.jsonl?\Z)")
-
-
-def homes(env: Mapping[str, str], home: str) -> list[str]:
-    """Codex's own directories: `CODEX_HOME`, which may be a list, else `~/.codex`."""
-    given = [part.strip() for part in env.get("CODEX_HOME", "").split(",")]
-    chosen = [f"{home}{part[1:]}" if part == "~" or part.startswith("~/") else part for part in given if part]
-    return [part.rstrip("/") or "/" for part in chosen] or [f"{home}/.codex"]
-
-
-def _roots(env: Mapping[str, str], home: str) -> Iterable[str]:
-    for place in homes(env, home):
-        yield f"{place}/sessions"
-        yield f"{place}/archived_sessions"
-
-
-def _wants(path: str) -> bool:
-    return path.endswith(".jsonl")
 
 
 def begin(path: str) -> State:
@@ -291,8 +273,4 @@ def _usage_of(said: dict[str, Any], at: int, state: State) -> Iterator[Item]:
                 yield item
 
 
-SOURCE = LineSource(agent=AGENT, name="codex", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-                    usage_marks=lambda state: MARKS, usage=usage)
-DOCUMENT = codex_document.source(_roots, begin, parse_record)
-INDEX = codex_document.index(homes)
-SOURCES = (SOURCE, DOCUMENT, INDEX)
+READER = LineReader(State, begin, parse, lambda state: MARKS, usage)

@@ -16,15 +16,14 @@ Source of the format: docs/sources/cursor.md.
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from kaizen.model.event import Draft, Ignored, Item, Role, SessionDraft, Unknown
-from kaizen.sources.shapes import LineSource, Malformed, as_dict, as_list, as_text, as_time_ms, record
+from kaizen.sources.shapes import LineReader, Malformed, as_dict, as_list, as_text, as_time_ms, record
 
-AGENT = "cursor"
 MAX_VALUE = 64 << 20
 _MAX_OPEN, _MAX_TODOS = 64, 200
 
@@ -88,19 +87,6 @@ class Place(msgspec.Struct):
     model: str | None = None
 
 
-def _roots(env: Mapping[str, str], home: str) -> Iterable[str]:
-    return (f"{home}/.cursor/projects",)
-
-
-def _wants(path: str) -> bool:
-    return is_transcript(path, ".jsonl")
-
-
-def is_transcript(path: str, suffix: str) -> bool:
-    folders = path.split("/")
-    return folders[-1].endswith(suffix) and "agent-transcripts" in folders[:-1]
-
-
 def begin(path: str) -> State:
     """The conversation and, below `subagents`, its parent follow from the path."""
     folders = path.replace("\\", "/").split("/")
@@ -157,11 +143,6 @@ def _time_of(said: dict[str, Any], message: dict[str, Any]) -> int | None:
             if (ts_ms := as_time_ms(holder.get(key))) is not None:
                 return ts_ms
     return None
-
-
-def usage(line: bytes, at: int, state: State) -> Iterable[Item]:
-    """Transcripts hold no tokens."""
-    return ()
 
 
 # Messages of the transcript and of the command line's chat store
@@ -326,5 +307,4 @@ def rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[tuple[
         raise Malformed((getattr(error, "sqlite_errorname", None) or "sqlite_error").lower()) from error
 
 
-SOURCE = LineSource(agent=AGENT, name="cursor", roots=_roots, wants=_wants, state=State, begin=begin, parse=parse,
-                    usage_marks=None, usage=usage, prune=frozenset(("agent-tools", "mcps", "terminals")))
+READER = LineReader(State, begin, parse)

@@ -15,28 +15,20 @@ import re
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from kaizen.model.event import Draft, Item, SessionDraft
 from kaizen.sources import cursor
 from kaizen.sources.cursor import MAX_VALUE, rows
-from kaizen.sources.shapes import Malformed, TableSource, as_dict, as_text, as_time_ms, record
+from kaizen.sources.shapes import Malformed, as_dict, as_text, as_time_ms, record
 
 _MAX_MESSAGES, _MAX_DEPTH, _MAX_META = 100_000, 32, 100
 _UNNAMED = frozenset(("New Agent", "New Chat", "Untitled"))
 _WORKSPACE = re.compile(r"^Workspace Path: (.{1,4096})$", re.MULTILINE)
 
 Message = tuple[str, dict[str, Any]]
-
-
-def _roots(env: Mapping[str, str], home: str) -> Iterable[str]:
-    return (f"{home}/.cursor/chats",)
-
-
-def _wants(path: str) -> bool:
-    return path.endswith("/store.db")
 
 
 def read(db: sqlite3.Connection, path: str, since: Any) -> Iterator[tuple[Any, list[Item]]]:
@@ -197,6 +189,3 @@ def _is_hash(path: str, folder: str) -> bool:
     import hashlib  # 3 ms for OpenSSL, which commands that only look for news need not spend
 
     return hashlib.md5(path.encode("utf-8", "replace"), usedforsecurity=False).hexdigest() == folder
-
-
-SOURCE = TableSource(agent=cursor.AGENT, name="cursor-chats", roots=_roots, wants=_wants, read=read)

@@ -16,7 +16,7 @@ the newest one, when its composerData changed; that hour is remembered in the cu
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +25,7 @@ import msgspec
 from kaizen.model.event import Draft, Item, Role, SessionDraft, Unknown
 from kaizen.sources import cursor
 from kaizen.sources.cursor import MAX_VALUE, model_of, opened, rows
-from kaizen.sources.shapes import Malformed, TableSource, as_count, as_dict, as_list, as_text, as_time_ms, record
+from kaizen.sources.shapes import Malformed, as_count, as_dict, as_list, as_text, as_time_ms, record
 
 RECENT_MS = 3_600_000
 _MAX_RECENT = 256
@@ -67,21 +67,6 @@ class Heard(msgspec.Struct):
     session: str
     model: str | None
     calls: cursor.Calls = msgspec.field(default_factory=cursor.Calls)
-
-
-def _roots(env: Mapping[str, str], home: str) -> Iterable[str]:
-    if override := env.get("CURSOR_STATE_DB"):
-        return (override,)
-    user = "Cursor/User/globalStorage"
-    places = [f"{env.get('XDG_CONFIG_HOME') or f'{home}/.config'}/{user}",
-              f"{home}/Library/Application Support/{user}", f"{home}/.cursor-server/data/User/globalStorage"]
-    if roaming := env.get("APPDATA"):
-        places.append(f"{roaming}/{user}")
-    return places
-
-
-def _wants(path: str) -> bool:
-    return path == "state.vscdb"
 
 
 def read(db: sqlite3.Connection, path: str, since: Any) -> Iterator[tuple[Any, list[Item]]]:
@@ -299,6 +284,3 @@ def _tool(key: str, said: dict[str, Any], heard: Heard, ts_ms: int | None, model
     yield Draft(key=f"{key}:result", session=heard.session, kind="tool_result", ts_ms=ts_ms, tool=tool, call_id=call_id,
                 request=request, is_error=is_error,
                 payload={name: value for name, value in payload.items() if value is not None})
-
-
-SOURCE = TableSource(agent=cursor.AGENT, name="cursor-state", roots=_roots, wants=_wants, read=read)

@@ -25,7 +25,7 @@ import msgspec
 
 from kaizen.model.event import Draft, Item, Role, SessionDraft
 from kaizen.sources import cursor
-from kaizen.sources.shapes import DocumentSource, Malformed, as_dict
+from kaizen.sources.shapes import Malformed, as_dict
 
 _SPEAKER = re.compile(r"(user|assistant):\s*")
 _BLOCK = re.compile(r"\[(Thinking|Tool call|Tool result)\][ \t]*(.*)")
@@ -38,10 +38,6 @@ class Part(msgspec.Struct):
     kind: str
     name: str
     lines: list[str]
-
-
-def _wants(path: str) -> bool:
-    return cursor.is_transcript(path, ".txt")
 
 
 def parse(path: str, content: bytes) -> Iterator[Item]:
@@ -140,7 +136,3 @@ def _arguments(body: str) -> dict[str, Any]:
         elif line.strip():
             return {"text": body}
     return {key: value.rstrip() for key, value in given.items()}
-
-
-SOURCE = DocumentSource(agent=cursor.AGENT, name="cursor-text", roots=cursor.SOURCE.roots, wants=_wants, parse=parse,
-                        prune=cursor.SOURCE.prune)

@@ -33,7 +33,7 @@ class Roots(Protocol):
     def __call__(self, env: Mapping[str, str], home: str) -> Iterable[str]: ...
 
 
-class LineSource(msgspec.Struct, frozen=True):
+class LineReader(msgspec.Struct, frozen=True):
     """`parse(line, at, state)` is called for every complete line in order. `at` is the line's byte offset.
 
     It must never raise anything but `Malformed` for bytes whatsoever, may change `state`, and may keep nothing else.
@@ -43,25 +43,33 @@ class LineSource(msgspec.Struct, frozen=True):
     `parse`: a property test holds it to that. Without marks no line tells usage.
     """
 
+    state: type[Any]
+    begin: Callable[[str], Any]
+    parse: Callable[[bytes, int, Any], Iterable[Item]]
+    usage_marks: Callable[[Any], Sequence[bytes]] = lambda state: ()
+    usage: Callable[[bytes, int, Any], Iterable[Item]] = lambda line, at, state: ()
+
+
+class LineSource(msgspec.Struct, frozen=True):
+    """`reader` imports what reads the lines: who only looks whether files grew need not load it."""
+
     agent: str
     name: str
     roots: Roots
     # Relative path (with `/`) -> is it a transcript of this source? Called for every regular file below a root.
     wants: Callable[[str], bool]
-    state: type[Any]
-    begin: Callable[[str], Any]
-    parse: Callable[[bytes, int, Any], Iterable[Item]]
-    usage_marks: Callable[[Any], Sequence[bytes]] | None
-    usage: Callable[[bytes, int, Any], Iterable[Item]]
+    reader: Callable[[], LineReader]
     # Directory names below a root that never hold transcripts: not even listed.
     prune: frozenset[str] = frozenset()
+    # Whether it may hold billed requests.
+    tells_usage: bool = True
 
 
 class DocumentSource(msgspec.Struct, frozen=True):
-    """`parse(path, content)` reads a whole small file. Same rules as `LineSource.parse`.
+    """`parse(path, content)` reads a whole small file. Same rules as `LineReader.parse`.
 
-    `part_of`: the source whose settings it follows (further folders, being disabled). `tells_usage`: it may hold billed
-    requests; the first total waits for such files.
+    `part_of`: the source whose settings it follows (further folders, being disabled). The first total waits for such
+    files if they may tell usage.
     """
 
     agent: str
@@ -85,6 +93,7 @@ class TableSource(msgspec.Struct, frozen=True):
     wants: Callable[[str], bool]
     read: Callable[[sqlite3.Connection, str, Any], Iterator[tuple[Any, list[Item]]]]
     prune: frozenset[str] = frozenset()
+    tells_usage: bool = True
 
 
 Source = LineSource | DocumentSource | TableSource
@@ -187,5 +196,5 @@ def as_time_ms(value: object) -> int | None:
     return ms if _YEAR_2020_MS <= ms < 1 << 53 else None
 
 
-__all__ = ["DocumentSource", "Draft", "LineSource", "Malformed", "Source", "TableSource", "as_count", "as_dict",
-           "as_list", "as_text", "as_time_ms", "record"]
+__all__ = ["DocumentSource", "Draft", "LineReader", "LineSource", "Malformed", "Source", "TableSource", "as_count",
+           "as_dict", "as_list", "as_text", "as_time_ms", "record"]
