@@ -107,3 +107,12 @@ def test_nothing_and_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 ])  # fmt: skip
 def test_the_words_of_the_library_are_not_repeated(error: httpx.HTTPError, expected: str) -> None:
     assert net.why(error) == expected
+
+
+@pytest.mark.parametrize(("host", "expected"), [
+    ("localhost", True), ("api.localhost", True), ("127.0.0.1", True), ("127.8.9.1", True), ("::1", True),
+    ("localhost.example.com", False), ("notlocalhost", False), ("127.0.0.1.example.com", False),
+    ("0.0.0.0", False), ("10.0.0.1", False), ("::", False), ("", False), (None, False),
+])  # fmt: skip
+def test_what_stays_on_this_machine(host: str | None, expected: bool) -> None:
+    assert net.is_loopback(host) is expected

@@ -5,6 +5,7 @@ those of SSL_CERT_FILE and SSL_CERT_DIR; where there are none, certifi's. The en
 plain http stays on this machine. A redirect is never followed: it would take a token elsewhere.
 """
 
+import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 def options(url: str) -> dict[str, Any]:
     """Keyword arguments of an httpx client for this address."""
     return {"verify": _trusted(), "trust_env": url.lower().startswith("https:"), "follow_redirects": False}
+
+
+def is_loopback(host: str | None) -> bool:
+    """What is sent there stays on this machine."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost" or (host or "").endswith(".localhost")
 
 
 def why(error: "httpx.HTTPError") -> str:

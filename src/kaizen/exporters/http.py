@@ -29,7 +29,6 @@ RETRY = frozenset({408, 425, 429, *range(500, 600)} - {501, 505, 511})
 MAX_ANSWER_BYTES = 64 << 10
 _QUOTED = 200
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -198,7 +197,7 @@ def checked(name: str, key: str, url: str, *, is_plain_allowed: bool = False) ->
         raise BadConfig(f"Exporter {name}: {key} is no http(s) URL.", hint=f'{key} = "https://..."', key=key)
     if parts.username or parts.password:
         raise BadConfig(f"Exporter {name}: {key} holds credentials.", hint="Put them into a header or a key.", key=key)
-    if parts.scheme == "http" and not is_plain_allowed and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not is_plain_allowed and not net.is_loopback(parts.hostname):
         raise BadConfig(f"Exporter {name}: {key} is not encrypted.", hint="Use https.", key=key)
     return url.rstrip("/")
 

@@ -10,13 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from kaizen import net
 from kaizen.errors import BadConfig
 
 Signal = Literal["traces", "metrics", "logs"]
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 Protocol = Literal["http/protobuf", "http/json"]
 Temporality = Literal["delta", "cumulative"]
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +155,6 @@ def _check(url: str, headers: Mapping[str, str], settings: Settings) -> None:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host:
         raise BadConfig(f"The OTLP endpoint is no http(s) address: {url!r}.", hint="Such as http://localhost:4318")
-    if parts.scheme == "http" and headers and not settings.allow_insecure and host not in _LOCAL:
+    if parts.scheme == "http" and headers and not settings.allow_insecure and not net.is_loopback(host):
         raise BadConfig(f"Headers would travel in clear text to {host}.",
                         hint="Use https, or set allow_insecure = true for this exporter.")

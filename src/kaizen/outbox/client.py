@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -47,17 +46,10 @@ def check_endpoint(url: str, *, allow_insecure: bool) -> str:
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EndpointRefused(f"sync.endpoint is no http(s) address: {url!r}.", hint="Such as https://hub.example.com")
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_insecure and not net.is_loopback(parts.hostname):
         raise EndpointRefused(f"sync.endpoint would send your token in clear text to {parts.hostname}.",
                         hint="Use https, or set sync.allow_insecure = true.")
     return url.strip().rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 class Hub:
