@@ -25,6 +25,13 @@ def opened(path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def soon(path: str) -> None:
+    """Have the system fetch a file that is going to be read, where it can be told so."""
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError), opened(path) as descriptor:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+
+
 class Clock(msgspec.Struct, array_like=True):
     """What the tailer itself carries from line to line of a file."""
 

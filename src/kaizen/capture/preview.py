@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from kaizen import pricing
 from kaizen.capture import discover
 from kaizen.capture.git import repository_of
+from kaizen.capture.lines import soon
 from kaizen.capture.look import now_ms, sources_of, user_home
 from kaizen.capture.skim import Skimmed, SkimTask
 from kaizen.capture.skim import __name__ as SKIM
@@ -54,6 +55,7 @@ def _batches(wanted: Iterable[discover.Found]) -> Iterator[list[tuple[str, str]]
     size = 0
     for file in wanted:
         batch.append((file.path, file.source))
+        soon(file.path)
         size += file.size
         if size >= BATCH:
             yield batch
