@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kaizen.capture import tail
 from support import FIXTURES, Machine, assert_every_byte_booked, assert_rolled_up
 
 PLACES = {
@@ -23,6 +24,7 @@ PLACES = {
     "sniffly": (FIXTURES / "claude_code/sniffly/projects", ".claude/projects"),
     "small": (FIXTURES / "claude_code/agent_sessions/small.jsonl", ".claude/projects/p/small.jsonl"),
     "codex_small": (FIXTURES / "codex/agent_sessions/small.jsonl", ".codex/sessions/small.jsonl"),
+    "sessions_in_one": (FIXTURES / "claude_code/vibecodingtracker/claude_code.jsonl", ".claude/projects/p/all.jsonl"),
     "made": (FIXTURES, ""),
 }
 few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -241,6 +243,16 @@ def test_split_at_every_so_many_lines(lab: Lab, name: str) -> None:
             machine.write(machine.user / path, b"".join(lines[: (step + 1) * longest // 6]))
         machine.load()
     put(machine, files)
+    machine.load()
+    lab.check(machine, name)
+
+
+@names
+def test_batches_of_one(lab: Lab, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one batch settles in itself, two settle between them."""
+    monkeypatch.setattr(tail, "BATCH_DRAFTS", 1)
+    machine = lab.machine()
+    put(machine, files_of(name))
     machine.load()
     lab.check(machine, name)
 

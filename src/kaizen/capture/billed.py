@@ -14,10 +14,15 @@ from kaizen.store.usage import QUARTER_MS, Amounts
 Place = tuple[int, int, str]
 
 
+def name_of(d: Draft) -> str:
+    """What a `cost` draft's request is called. Rows of one name are judged together."""
+    return d.request or d.key[4:]
+
+
 def request_of(d: Draft, at: int, ts_exact: bool, session_id: int, file_id: int | None) -> Request:
     """The request of a `cost` draft, without id and price."""
     return Request(
-        0, session_id, d.key, d.ts_ms or 0, ts_exact, d.request or d.key[4:], d.model, d.is_sidechain,
+        0, session_id, d.key, d.ts_ms or 0, ts_exact, name_of(d), d.model, d.is_sidechain,
         d.latency_ms, d.stop_reason, REPLAY if d.is_replay else None, d.is_copy, d.input_tokens, d.output_tokens,
         d.reasoning_tokens, d.cache_read_tokens, d.cache_write_tokens, d.cache_write_1h_tokens,
         d.web_search_requests, d.service_tier, d.speed, d.context_max_tokens, d.ttft_ms, d.retry_count,
@@ -41,20 +46,14 @@ def amounts_of(row: Request) -> Amounts:
             row.cache_write_tokens or 0, row.cache_write_1h_tokens or 0, row.cost_pusd or 0, row.cost_pusd is None)
 
 
-def name_of(row: Request) -> str:
-    """Rows of one name are judged together."""
-    return row.request or row.key[4:]
-
-
 def judge_all(rows: dict[str, Request]) -> None:
     """Mark those of all rows (by key) that repeat another, as `ingest` does a request at a time."""
     first: dict[str, Request] = {}
     groups: dict[str, list[Request]] = {}
     for row in rows.values():
-        name = name_of(row)
-        there = first.setdefault(name, row)
+        there = first.setdefault(row.request, row)
         if there is not row:
-            groups.setdefault(name, [there]).append(row)
+            groups.setdefault(row.request, [there]).append(row)
     for group in groups.values():
         for key, verdict in judge(group).items():
             rows[key].duplicate_of = verdict

@@ -25,14 +25,14 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.capture import ledger as ledgers
-from kaizen.capture.billed import amounts_of, price, request_of
+from kaizen.capture.billed import amounts_of, name_of, price, request_of
 from kaizen.capture.payload import fitted
 from kaizen.capture.tail import Batch, Parsed
 from kaizen.derive import fold as folds
 from kaizen.derive.facts import extract
 from kaizen.derive.seen import Seen
 from kaizen.model.captured import group_of, judge_captured
-from kaizen.model.event import SessionDraft
+from kaizen.model.event import Draft, SessionDraft
 from kaizen.model.request import Request, absorb, judge
 from kaizen.pricing import PriceBook
 from kaizen.store import bodies, derived, events, files, requests, sessions, usage
@@ -206,11 +206,11 @@ class Ingest:
         by_key: dict[str, Request] = {}
         groups: dict[str, list[Request]] = defaultdict(list)
         before: dict[str, Request] = {}
-        wanted = {item.draft.request or item.draft.key[4:] for item in items}
+        wanted = {name_of(item.draft) for item in items}
         for row in requests.of_groups(db, agent, sorted(wanted)):
             by_key[row.key] = row
             before[row.key] = msgspec.structs.replace(row)
-            groups[row.request or row.key[4:]].append(row)
+            groups[row.request].append(row)
         changed: set[str] = set()
         fresh: list[Request] = []
         sightings: list[tuple[Request, int, int | None]] = []
@@ -221,7 +221,7 @@ class Ingest:
             kept = by_key.get(draft.key)
             if kept is None:
                 kept = by_key[draft.key] = offered
-                groups[draft.request or draft.key[4:]].append(kept)
+                groups[kept.request].append(kept)
                 fresh.append(kept)
             else:
                 if absorb(kept, offered):
@@ -267,13 +267,7 @@ class Ingest:
         requests.add_sightings(db, [(row.id, self._file_id, at, output) for row, at, output in sightings])
 
     def _settle_owner(self, row: Request, offered: Request, session: Session, changed: set[str]) -> None:
-        if row.session_id == session.id:
-            if row.is_copy and not offered.is_copy:
-                row.is_copy = False
-                changed.add(row.key)
-            return
-        holder = self._session_of(row.session_id)
-        if (offered.is_copy, *session.owner_rank()) < (row.is_copy, *holder.owner_rank()):
+        if _claim(offered.is_copy, session) < _claim(row.is_copy, self._session_of(row.session_id)):
             row.session_id, row.is_copy = session.id, offered.is_copy
             changed.add(row.key)
 
@@ -323,6 +317,8 @@ class Ingest:
                 self._merge(there, item)
             elif item.draft.key in fresh:
                 self._unite(fresh[item.draft.key], item)
+                if self._moves(fresh[item.draft.key].draft, item.draft):
+                    seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
             else:
                 fresh[item.draft.key] = item
                 seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
@@ -354,15 +350,14 @@ class Ingest:
     def _merge(self, there: events.Known, item: Parsed) -> None:
         """Another record of an event we have."""
         draft = item.draft
-        session = self._session(draft.session)
-        if there.session_id != session.id:
-            holder = self._session_of(there.session_id)
-            if (draft.is_copy, *session.owner_rank()) < (there.is_copy, *holder.owner_rank()):
+        session, holder = self._session(draft.session), self._session_of(there.session_id)
+        if _claim(draft.is_copy, session) < _claim(there.is_copy, holder):
+            if session is not holder:
                 self._leave(events.places(self._db, [there.id]))
-                events.move(self._db, there.id, session.id, self._next_seq(session), draft.is_copy, self._rev)
-                self._refold.update((there.session_id, session.id))
-                there.session_id = session.id
-            return
+                there.session_id, there.seq = session.id, self._next_seq(session)
+                self._refold.update((holder.id, session.id))
+            there.is_copy = draft.is_copy
+            events.move(self._db, there.id, there.session_id, there.seq, there.is_copy, self._rev)
         if there.kind != "tool_result":
             return
         is_error = draft.is_error if there.is_error is None else bool(there.is_error or draft.is_error)
@@ -371,7 +366,16 @@ class Ingest:
         if body_changed or (is_error, latency) != (there.is_error, there.latency_ms):
             there.is_error, there.latency_ms = is_error, latency
             events.update_result(self._db, there.id, is_error, latency, self._rev)
-            self._refold.add(session.id)
+            self._refold.add(there.session_id)
+
+    def _moves(self, kept: Draft, other: Draft) -> bool:
+        """Of two records of one event in the same batch: does the other's session get it?"""
+        session, holder = self._session(other.session), self._session(kept.session)
+        if not _claim(other.is_copy, session) < _claim(kept.is_copy, holder):
+            return False
+        kept.session, kept.is_copy = other.session, other.is_copy
+        self._refold.update((holder.id, session.id))
+        return session is not holder
 
     def _unite_body(self, event_id: int, item: Parsed) -> bool:
         offered, stored = self._body(item), bodies.body(self._db, event_id)
@@ -508,6 +512,11 @@ def _seen_again(row: events.Stored) -> Seen:
                       None if row.is_error is None else bool(row.is_error), row.latency_ms, row.stop_reason,
                       payload.get("event") if row.kind == "lifecycle" else None,
                       extract(row.kind, row.role, row.tool, payload))
+
+
+def _claim(is_copy: bool, session: Session) -> tuple[object, ...]:
+    """Of several sessions that show a row, the lowest claim owns it."""
+    return (is_copy, *session.owner_rank())
 
 
 def _tier(key: str) -> int:

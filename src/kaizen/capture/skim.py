@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from kaizen import pricing
-from kaizen.capture.billed import judge_all, name_of, price, request_of, summed
+from kaizen.capture.billed import judge_all, price, request_of, summed
 from kaizen.capture.lines import MAX_LINE, Clock, opened, whole
 from kaizen.capture.marked import marked_lines
 from kaizen.capture.pipes import serve
@@ -98,7 +98,7 @@ class _Skimming:
         if len(by_key) == len(kept):
             judge_all(by_key)
             sums = [(*place, amounts) for place, amounts in summed(kept).items()]
-        names = frozenset(crc32(name.encode(errors="replace")) for name in (*hosts, *map(name_of, kept)))
+        names = frozenset(crc32(name.encode(errors="replace")) for name in (*hosts, *(row.request for row in kept)))
         return Skimmed(self._path, self._agent, self._clock.origin_ms, hosts,
                        [self._workspaces.get(host) for host in hosts], names, sums, requests)
 

@@ -25,8 +25,7 @@ def group_of(thread: str) -> str:
 
 
 def is_captured(row: Request) -> bool:
-    name = row.request or ""
-    return MARK in name and name.rpartition(":")[0].endswith(MARK)
+    return MARK in row.request and row.request.rpartition(":")[0].endswith(MARK)
 
 
 def judge_captured(rows: Iterable[Request]) -> dict[str, str | None]:
@@ -59,7 +58,7 @@ def _turns(rows: Sequence[Request]) -> list[tuple[_Sum, str]]:
     """(sum, key of its last call) of each turn, in time."""
     by_turn: dict[str, list[Request]] = {}
     for row in sorted(rows, key=lambda row: (row.ts_ms, row.key)):
-        by_turn.setdefault((row.request or row.key).rpartition(":")[0], []).append(row)
+        by_turn.setdefault(row.request.rpartition(":")[0], []).append(row)
     return [(tuple(map(sum, zip(*map(_amounts, calls), strict=True))), calls[-1].key) for calls in by_turn.values()]
 
 

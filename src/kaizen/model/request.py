@@ -17,7 +17,7 @@ class Request(msgspec.Struct, gc=False, array_like=True):
     key: str
     ts_ms: int
     ts_exact: bool
-    request: str | None
+    request: str
     model: str | None
     is_sidechain: bool
     latency_ms: int | None
