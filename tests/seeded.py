@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kaizen.store import bodies
+from kaizen.store.key_hash import row_hash
 from kaizen.store.open import open_store
 from kaizen.store.usage import QUARTER_MS, SUMS
 
@@ -53,6 +54,7 @@ class Seed:
         self._seqs[session] = seq + 1
         agent = self.db.execute("SELECT agent FROM sessions WHERE id = ?", (session,)).fetchone()[0]
         values = {"key": f"{session}:{seq}", "ts_exact": 1, "is_sidechain": 0, "rev": 1, **more}
+        values["key_hash"] = row_hash(kind, values["key"], values.get("request"))
         event = self._insert("events", session_id=session, seq=seq, agent=agent, ts_ms=ts_ms, kind=kind, **values)
         if body is not None:
             bodies.put(self.db, [(event, msgspec.json.encode(body))])

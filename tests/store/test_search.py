@@ -57,8 +57,8 @@ class World:
                 self.seqs += 1
                 self.db.execute(
                     """INSERT INTO events (id, session_id, seq, agent, key, ts_ms, ts_exact, kind, role, is_sidechain,
-                                           rev)
-                       VALUES (?, 1, ?, 'claude', ?, ?, 1, 'message', 'assistant', 0, ?)""",
+                                           key_hash, rev)
+                       VALUES (?, 1, ?, 'claude', ?, ?, 1, 'message', 'assistant', 0, 0, ?)""",
                     (event_id, self.seqs, f"k{event_id}", T0 + self.seqs, rev))
                 self._body(event_id, text)
 

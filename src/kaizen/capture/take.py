@@ -75,7 +75,7 @@ class Group:
     """Batches that share a transaction. An import touches the index of keys at random: committed batch by batch, 1 GB
     of transcripts made SQLite write 9 GB, because each commit writes every touched page."""
 
-    MAX_EVENTS, MAX_BYTES, MAX_S = 10_000, 16 << 20, 0.5
+    MAX_EVENTS, MAX_BYTES, MAX_S = 40_000, 32 << 20, 2.0
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
+from typing import cast
 
 import msgspec
+
+from kaizen.store.key_hash import key_hash
 
 NAMES = ("id", "session_id", "seq", "agent", "key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request",
          "model", "is_error", "is_sidechain", "latency_ms", "stop_reason", "retry_count", "is_copy", "flag", "file_id",
          "file_offset", "rev")
-_INSERT = f"INSERT INTO events ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
+_INSERT = f"INSERT INTO events ({', '.join(NAMES)}, key_hash) VALUES ({', '.join('?' * len(NAMES))}, ?)"
+_KEY = NAMES.index("key")
 
 
 class Known(msgspec.Struct, gc=False):
@@ -32,16 +36,17 @@ def reserve_ids(db: Connection, count: int) -> int:
 
 
 def known(db: Connection, agent: str, keys: Sequence[str]) -> dict[str, Known]:
+    wanted = {key: key_hash(key) for key in keys}
     found = db.execute(
         """SELECT e.key, e.id, e.session_id, e.seq, e.kind, e.is_copy, e.is_error, e.latency_ms, e.file_id
-             FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.agent = ? AND e.key = wanted.value""",
-        (msgspec.json.encode(keys).decode(), agent))
-    return {row[0]: Known(*row) for row in found}
+             FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.key_hash = wanted.value AND e.agent = ?""",
+        (msgspec.json.encode(sorted(set(wanted.values()))).decode(), agent))
+    return {row[0]: Known(*row) for row in found if row[0] in wanted}
 
 
 def insert(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    """Rows in the order of `NAMES`."""
-    db.executemany(_INSERT, rows)
+    """Rows in the order of `NAMES`. None of their keys may be there: see `known`."""
+    db.executemany(_INSERT, ((*row, key_hash(cast("str", row[_KEY]))) for row in rows))
 
 
 def update_result(db: Connection, event_id: int, is_error: bool | None, latency_ms: int | None, rev: int) -> None:

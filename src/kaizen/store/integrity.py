@@ -13,13 +13,20 @@ def table_counts(db: Connection) -> dict[str, int]:
 
 
 def problems(db: Connection) -> list[str]:
-    """What SQLite finds wrong with the file; empty is good."""
+    """What is wrong with the file as SQLite sees it, and with what only `ingest` ensures; empty is good."""
     found = [text for (text,) in db.execute("PRAGMA quick_check(20)")]
     foreign = [
         f"{table}: row {row} refers to nothing in {parent}"
         for table, row, parent, _ in db.execute("PRAGMA foreign_key_check").fetchmany(20)
     ]
-    return [text for text in found if text != "ok"] + foreign
+    twice = [
+        f"{agent}: {key} is there twice"
+        for agent, key in db.execute(
+            """SELECT a.agent, a.key FROM events AS a CROSS JOIN events AS b
+                ON b.key_hash = a.key_hash AND b.id > a.id AND b.agent = a.agent AND b.key = a.key LIMIT 20"""
+        )
+    ]
+    return [text for text in found if text != "ok"] + foreign + twice
 
 
 def rollup_drift(db: Connection) -> list[str]:

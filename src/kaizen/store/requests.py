@@ -6,6 +6,7 @@ from sqlite3 import Connection
 from msgspec.structs import astuple
 
 from kaizen.model.request import Request
+from kaizen.store.key_hash import group_hash
 
 COLUMNS = Request.__struct_fields__
 _COLUMNS = ", ".join(COLUMNS)
@@ -15,11 +16,12 @@ _UPDATE = f"UPDATE events SET {', '.join(f'{name} = ?' for name in COLUMNS[1:])}
 def of_groups(db: Connection, agent: str, groups: Iterable[str]) -> list[Request]:
     """All rows of these requests: key `req:<group>` and every `req:<group>:<variant>`."""
     sql = f"""SELECT {_COLUMNS} FROM events
-               WHERE agent = ? AND (key = ? OR (key >= ? AND key < ?))"""
+               WHERE key_hash = ? AND agent = ? AND (key = ? OR (key >= ? AND key < ?))"""
     found: list[Request] = []
     for group in groups:
         bare = f"req:{group}"
-        found += [Request(*row) for row in db.execute(sql, (agent, bare, bare + ":", bare + ";"))]
+        asked = (group_hash(group), agent, bare, bare + ":", bare + ";")
+        found += [Request(*row) for row in db.execute(sql, asked)]
     return found
 
 
@@ -36,11 +38,11 @@ def last_model(db: Connection, session_id: int) -> str | None:
 
 
 def insert(db: Connection, agent: str, rows: Iterable[tuple[Request, int]], rev: int) -> None:
-    """Each row with its `seq`."""
-    names = ("agent", "kind", "seq", "rev", *COLUMNS)
+    """Each row with its `seq`. None of their keys may be there: see `of_groups`."""
+    names = ("agent", "kind", "seq", "rev", "key_hash", *COLUMNS)
     db.executemany(
         f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-        ((agent, "cost", seq, rev, *astuple(request)) for request, seq in rows))
+        ((agent, "cost", seq, rev, group_hash(row.request), *astuple(row)) for row, seq in rows))
 
 
 def update(db: Connection, rows: Sequence[Request], rev: int) -> None:
