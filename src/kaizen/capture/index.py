@@ -28,7 +28,8 @@ from kaizen.store.open import database_of, open_store, readable_errors
 from kaizen.store.search import ID_BITS, Position, Row, Waiting
 
 CHUNK = 256
-COMMIT_CHARS = 16 << 20
+# As much text as FTS5 gathers in memory (`store.search`): it writes that out at the end of a transaction, too.
+COMMIT_CHARS = 32 << 20
 _IDLE_S = 0.3
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -157,7 +158,7 @@ class _Catcher:
 
     def __init__(self, home: Path, exclude: Sequence[str], wait_s: float, substring: bool) -> None:
         self._home, self._exclude, self._wait_s, self._substring = home, exclude, wait_s, substring
-        self.events = self.left = 0
+        self.events = 0
 
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
@@ -199,7 +200,6 @@ class _Catcher:
                 at = Position()  # the store is younger than its index
             if at == Position():
                 self.clear()
-            self.left = search.count_waiting(self.store, at)
             at, is_done = self.fill(at, deadline)
             search.put_position(self.index, at, self.identity)
         return is_done
@@ -211,12 +211,11 @@ class _Catcher:
         chars = 0
         while chars < COMMIT_CHARS:
             rev = search.last_rev(self.store)  # before the rows: whatever is written in between has a greater one
-            chunk = search.waiting(self.store, at, CHUNK, without)
-            search.insert(self.index, self._rows(chunk, at.max_id))
+            chunk = search.waiting(self.store, at, CHUNK)
+            search.insert(self.index, self._rows(chunk, at.max_id, without))
             chars += self._chars
             max_id = max([at.max_id, *[event.id for event in chunk]])
             self.events += len(chunk)
-            self.left -= len(chunk)
             if chunk:
                 at = Position(chunk[-1].rev, chunk[-1].id, max_id)
             if len(chunk) < CHUNK:
@@ -225,23 +224,22 @@ class _Catcher:
                 break
         return at, False
 
-    def _rows(self, chunk: list[Waiting], max_id: int) -> Iterator[Row]:
+    def _rows(self, chunk: list[Waiting], max_id: int, without: frozenset[int]) -> Iterator[Row]:
         """One at a time: 256 texts can be 16 MB."""
         self._chars = 0
-        for event in chunk:
-            if event.body:
-                yield (row := self._row(event, is_new=event.id > max_id))
-                self._chars += len(row[1]) + len(row[2])
-            max_id = max(max_id, event.id)
-
-    def _row(self, event: Waiting, *, is_new: bool) -> Row:
-        payload = _decode(event.body)
-        found = searchable(event.kind, event.role, event.tool, payload)
-        rowid = event.id if is_new else event.id | event.rev << ID_BITS
-        if self._has_grams:
-            prompt, text, _, path = found
-            grams.insert(self.index, rowid, composed(prompt or text), composed(path))
-        return (rowid, *columns(event.kind, found))
+        body_of = self.store.body_of
+        for rev, event_id, kind, role, tool, session_id, *place in chunk:
+            is_new = event_id > max_id
+            max_id = event_id if is_new else max_id
+            if session_id in without:
+                continue
+            found = searchable(kind, role, tool, _decode(body_of(*place)))
+            self._chars += len(found[0]) + len(found[1])
+            rowid = event_id if is_new else event_id | rev << ID_BITS
+            if self._has_grams:
+                prompt, text, _, path = found
+                grams.insert(self.index, rowid, composed(prompt or text), composed(path))
+            yield (rowid, *columns(kind, found))
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

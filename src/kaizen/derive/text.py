@@ -21,32 +21,18 @@ def searchable(
     """
     if not payload:
         return "", "", tool or "", ""
-    words = _joined(payload)
+    words = " ".join(strings(payload))[:MAX_CHARS]
     path = _paths(payload.get("input")) if kind == "tool_call" else ""
     return (words, "", tool or "", path) if role == "prompt" else ("", words, tool or "", path)
 
 
-def _joined(payload: dict[str, Any]) -> str:
-    parts: list[str] = []
-    room = MAX_CHARS
-    for text in strings(payload):
-        parts.append(text if len(text) <= room else text[:room])
-        room -= len(text) + 1
-        if room <= 0:
-            break
-    return " ".join(parts)[:MAX_CHARS]
-
-
 def strings(value: object, depth: int = 0) -> Iterator[str]:
     """Every non-blank string value in document order, embedded files (`data:`) left out."""
-    if type(value) is str:
-        if value and not value.startswith("data:"):
-            yield value
-    elif depth < _MAX_DEPTH and type(value) is dict:
-        for item in value.values():
-            yield from strings(item, depth + 1)
-    elif depth < _MAX_DEPTH and type(value) is list:
-        for item in value:
+    for item in value.values() if type(value) is dict else value if type(value) is list else (value,):
+        if type(item) is str:
+            if item and not item.startswith("data:"):
+                yield item
+        elif depth < _MAX_DEPTH and (type(item) is dict or type(item) is list):
             yield from strings(item, depth + 1)
 
 

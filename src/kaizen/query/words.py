@@ -20,6 +20,8 @@ CAMEL_CHARS = 1_000
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
     "\uf900-\ufaff]+")
+# First bytes in UTF-8 of all that `_UNSPACED` finds, and of little else; dashes, arrows and emoji are not among them.
+_UNSPACED_LEADS = b"\xe0\xe1\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xef"
 _CAMEL = re.compile(r"\b[A-Za-z][a-z0-9]+[A-Z][A-Za-z0-9]*", re.ASCII)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -35,7 +37,12 @@ def columns(kind: str, found: Columns) -> Columns:
 
 
 def prepared(text: str) -> str:
-    return text if text.isascii() else _UNSPACED.sub(_apart, composed(text))
+    if text.isascii():
+        return text
+    text = composed(text)
+    data = text.encode("utf-8", "replace")
+    # The expression looks at each character in ten times the time.
+    return text if len(data.translate(None, _UNSPACED_LEADS)) == len(data) else _UNSPACED.sub(_apart, text)
 
 
 def composed(text: str) -> str:
@@ -58,7 +65,7 @@ def has_words(text: str) -> bool:
 
 
 def _with_parts(text: str) -> str:
-    found = set(_CAMEL.findall(text, 0, CAMEL_CHARS))
+    found = () if text.islower() else set(_CAMEL.findall(text, 0, CAMEL_CHARS))
     return f"{text}\n{' '.join(map(_parts, sorted(found)))}" if found else text
 
 

@@ -23,11 +23,13 @@ def payload(body: bytes | None) -> dict[str, Any] | None:
 
 
 class Connection(sqlite3.Connection):
-    """Knows `body_of(block, start, length)`, on which the view `bodies` rests."""
+    """Knows `body_of(block, start, length)`, on which the view `bodies` rests. Who reads many bodies asks it directly:
+    SQLite would copy each one twice."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.create_function("body_of", 3, _Reader(weakref.ref(self)), deterministic=True)
+        self.body_of = _Reader(weakref.ref(self))
+        self.create_function("body_of", 3, self.body_of, deterministic=True)
 
 
 class _Reader:

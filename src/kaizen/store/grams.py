@@ -33,7 +33,7 @@ def make(db: Connection, *, is_wanted: bool) -> None:
             f"[search] substring needs SQLite 3.34, and this Python has {sqlite3.sqlite_version}.",
             hint="Use a newer Python, or set it to false. All else works.",
         ) from error
-    for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 16 << 20)):
+    for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 32 << 20)):
         db.execute("INSERT INTO grams (grams, rank) VALUES (?, ?)", (name, value))
 
 

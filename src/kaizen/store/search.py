@@ -55,7 +55,11 @@ class Waiting(NamedTuple):
     kind: str
     role: str | None
     tool: str | None
-    body: bytes
+    session_id: int
+    # Where its body is, for `bodies.Connection.body_of`.
+    block_id: int
+    start: int
+    length: int
 
 
 class Candidate(NamedTuple):
@@ -144,7 +148,7 @@ def _prepare(db: Connection) -> None:
         db.execute("DROP TABLE IF EXISTS meta")
         db.execute(f"CREATE VIRTUAL TABLE words USING {_FTS5.format(content='content = , ')}")
         # Fewer merges: a third of the time to index for 1 % of its size. Measured, docs/performance.md.
-        for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 16 << 20)):
+        for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 32 << 20)):
             db.execute("INSERT INTO words (words, rank) VALUES (?, ?)", (name, value))
         db.execute("CREATE TABLE meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) STRICT, WITHOUT ROWID")
         db.execute(f"PRAGMA user_version={SCHEMA}")
@@ -236,15 +240,18 @@ def excluded_sessions(db: Connection, exclude: Sequence[str]) -> frozenset[int]:
         (msgspec.json.encode(ids).decode(),)))
 
 
-def waiting(db: Connection, at: Position, limit: int, without: frozenset[int] = frozenset()) -> list[Waiting]:
+# Of an import tens of thousands of events share a `rev`: (rev, id) > (?, ?) would seek the first and step from there.
+_WAITING = """SELECT e.rev, e.id, e.kind, e.role, e.tool, e.session_id, b.block_id, b.start, b.length
+                FROM events AS e INDEXED BY events_by_rev CROSS JOIN body_places AS b ON b.event_id = e.id
+               WHERE {} ORDER BY e.rev, e.id LIMIT ?"""
+
+
+def waiting(db: Connection, at: Position, limit: int) -> list[Waiting]:
     """The next events after a position, in the order of the change feed."""
-    found = db.execute(
-        """SELECT e.rev, e.id, e.kind, e.role, e.tool, b.body, e.session_id
-             FROM events AS e INDEXED BY events_by_rev CROSS JOIN bodies AS b ON b.event_id = e.id
-            WHERE e.rev >= ? AND (e.rev, e.id) > (?, ?) ORDER BY e.rev, e.id LIMIT ?""",
-        (at.rev, at.rev, at.id, limit))
-    return [Waiting(rev, event_id, kind, role, tool, b"" if session_id in without else body)
-            for rev, event_id, kind, role, tool, body, session_id in found]
+    found = db.execute(_WAITING.format("e.rev = ? AND e.id > ?"), (at.rev, at.id, limit)).fetchall()
+    if len(found) < limit:
+        found += db.execute(_WAITING.format("e.rev > ?"), (at.rev, limit - len(found)))
+    return list(map(Waiting._make, found))
 
 
 def count_waiting(db: Connection, at: Position, limit: int = 1_000_000) -> int:
