@@ -43,7 +43,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 # Some fifty transactions instead of one.
-IN_STEPS = "from kaizen.capture.take import Group; Group.MAX_EVENTS = 25; from kaizen.cli import main; main()"
+IN_STEPS = "from kaizen.capture import take; take.MAX_EVENTS = 25; from kaizen.cli import main; main()"
 
 
 def started(machine: Machine) -> "subprocess.Popen[bytes]":

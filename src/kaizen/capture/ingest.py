@@ -36,7 +36,8 @@ from kaizen.model.event import Draft, SessionDraft
 from kaizen.model.request import Request, absorb, judge
 from kaizen.pricing import PriceBook
 from kaizen.store import bodies, derived, events, files, requests, sessions, usage
-from kaizen.store.open import transaction
+from kaizen.store.key_hash import key_hash
+from kaizen.store.open import transaction, trust
 from kaizen.store.sessions import Session
 
 MAX_CACHED_SESSIONS = 2_000
@@ -52,6 +53,7 @@ class Ingest:
     def __init__(self, db: Connection, prices: PriceBook, root_of: Callable[[str], str],
                  enqueue: Enqueue | None = None) -> None:
         self._db, self._prices, self._root_of, self._enqueue = db, prices, root_of, enqueue
+        trust(db)
         self._sessions: dict[tuple[str, str], Session] = {}
         self._by_id: dict[int, Session] = {}
         self._folds: dict[int, folds.State] = {}
@@ -61,7 +63,7 @@ class Ingest:
         # Files that must be read again because another one, with which they share events, was rewritten.
         self.rewound: set[int] = set()
 
-    def store(self, batches: Sequence[tuple[Batch, str]]) -> None:
+    def store(self, batches: Iterable[tuple[Batch, str]]) -> None:
         """Batches, each with its agent, in one transaction. On any error nothing of them is stored."""
         self._touched: set[int] = set()
         self._refold: set[int] = set()
@@ -306,44 +308,47 @@ class Ingest:
     def _others(self, items: list[Parsed]) -> None:
         if not items:
             return
-        known = events.known(self._db, self._agent, [item.draft.key for item in items])
+        hashes = {item.draft.key: key_hash(item.draft.key) for item in items}
+        known = events.known(self._db, self._agent, hashes)
         tellers = {one.file_id for one in known.values() if one.file_id is not None} - {self._file_id}
         events.add_repeats(self._db, tellers, self._file_id)
         fresh: dict[str, Parsed] = {}
-        seqs: dict[str, int] = {}  # given in the order of the file, also between rows that move here
+        # Given in the order of the file, also between rows that move here.
+        places: dict[str, tuple[Session, int]] = {}
         for item in items:
-            there = known.get(item.draft.key)
+            draft = item.draft
+            there = known.get(draft.key)
             if there is not None:
                 self._merge(there, item)
-            elif item.draft.key in fresh:
-                self._unite(fresh[item.draft.key], item)
-                if self._moves(fresh[item.draft.key].draft, item.draft):
-                    seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
-            else:
-                fresh[item.draft.key] = item
-                seqs[item.draft.key] = self._next_seq(self._session(item.draft.session))
+                continue
+            kept = fresh.setdefault(draft.key, item)
+            if kept is not item:
+                self._unite(kept, item)
+                if not self._moves(kept.draft, draft):
+                    continue
+            session = self._session(draft.session)
+            places[draft.key] = session, self._next_seq(session)
         if not fresh:
             return
         event_id = events.reserve_ids(self._db, len(fresh))
-        rows, places, own = [], [], []
-        for item in fresh.values():
+        rows, of_bodies, own = [], [], []
+        for key, item in fresh.items():
             d = item.draft
-            session = self._session(d.session)
-            seq = seqs[d.key]
+            session, seq = places[key]
             ts_ms = d.ts_ms or 0
-            rows.append((event_id, session.id, seq, self._agent, d.key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
+            rows.append((event_id, session.id, seq, self._agent, key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
                          d.call_id, d.request if d.kind == "tool_call" else None, d.model, d.is_error,
                          d.is_sidechain, d.latency_ms, d.stop_reason, d.retry_count, d.is_copy, d.flag,
-                         self._file_id, item.at, self._rev))
+                         self._file_id, item.at, self._rev, hashes[key]))
             if item.length:
-                places.append((event_id, self._block_id(item.block), item.start, item.length))
+                of_bodies.append((event_id, self._block_id(item.block), item.start, item.length))
             elif item.body is not None:
                 own.append((event_id, item.body))
             self._span_time(session, ts_ms)
             self._seen[session.id].append(_seen(seq, item))
             event_id += 1
         events.insert(self._db, rows)
-        bodies.place(self._db, places)
+        bodies.place(self._db, of_bodies)
         bodies.put(self._db, own)
         self.new_events += len(rows)
 

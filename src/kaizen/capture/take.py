@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -21,6 +22,12 @@ from kaizen.store import files
 from kaizen.store.open import transaction
 
 Progress = Callable[[int, int], None]
+
+# Batches share transactions: an import touches the index of keys at random, and each commit writes every touched page.
+# Committed batch by batch, 1 GB of transcripts made SQLite write 9 GB.
+MAX_EVENTS, MAX_S = 40_000, 2.0
+# Between two transactions the store is free for others: as long as SQLite lets them wait for a second look.
+FREE_S = 0.1
 
 
 def take(db: sqlite3.Connection, news: News, ingest: Ingest, report: LoadReport,
@@ -47,6 +54,15 @@ def _read_again(db: sqlite3.Connection, news: News, ingest: Ingest, report: Load
 
 def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, ingest: Ingest, report: LoadReport,
                 progress: Progress | None) -> None:
+    incoming = _incoming(db, todo, new_bytes, report, progress)
+    while gathered := list(_some(incoming, seconds=FREE_S)):
+        # The rest of a transaction is stored as it comes, so that readers and the writer keep each other busy.
+        ingest.store(chain(gathered, _some(incoming, seconds=MAX_S)))
+
+
+def _incoming(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, report: LoadReport,
+              progress: Progress | None) -> Iterator[tuple[Batch, str]]:
+    """Batches, each with its agent; what they read is reported."""
     offsets: dict[str, int] = {}
 
     def tasks() -> Iterator[Task]:
@@ -55,7 +71,6 @@ def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: in
             offsets[file.path] = cursor.offset
             yield Task(cursor, ledger, now_ms())
 
-    group = Group(ingest)
     for frame in frames(tasks(), parallel=new_bytes > PARALLEL_ABOVE):
         if isinstance(frame, Read):
             batch = frame.batch
@@ -63,38 +78,21 @@ def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: in
             report.new_files += path in offsets and offsets[path] == 0
             report.new_bytes += at - offsets[path] if at >= offsets[path] and not batch.replaces else at
             offsets[path] = at
-            group.add(batch, by_name(batch.cursor.source).agent)
             if progress:
                 progress(report.new_bytes, new_bytes)
+            yield batch, by_name(batch.cursor.source).agent
         elif isinstance(frame, Unreadable):
             report.errors.append(FileError(frame.path, None, frame.reason))
-    group.flush()
 
 
-class Group:
-    """Batches that share a transaction. An import touches the index of keys at random: committed batch by batch, 1 GB
-    of transcripts made SQLite write 9 GB, because each commit writes every touched page."""
-
-    MAX_EVENTS, MAX_BYTES, MAX_S = 40_000, 32 << 20, 2.0
-
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
-        self._batches: list[tuple[Batch, str]] = []
-        self._events = self._bytes = 0
-        self._since = time.monotonic()
-
-    def add(self, batch: Batch, agent: str) -> None:
-        self._batches.append((batch, agent))
-        self._events += len(batch.items)
-        self._bytes += sum(len(block) for _, block in batch.blocks)
-        if (self._events >= self.MAX_EVENTS or self._bytes >= self.MAX_BYTES
-                or time.monotonic() - self._since >= self.MAX_S):
-            self.flush()
-
-    def flush(self) -> None:
-        if self._batches:
-            self._ingest.store(self._batches)
-        self._batches, self._events, self._bytes, self._since = [], 0, 0, time.monotonic()
+def _some(incoming: Iterator[tuple[Batch, str]], *, seconds: float) -> Iterator[tuple[Batch, str]]:
+    """The next batches, for so long, and of no more than about `MAX_EVENTS`."""
+    until, events = time.monotonic() + seconds, 0
+    for batch, agent in incoming:
+        yield batch, agent
+        events += len(batch.items)
+        if events >= MAX_EVENTS or time.monotonic() >= until:
+            return
 
 
 def resume(db: sqlite3.Connection, file: discover.Found) -> tuple[Cursor, Ledger]:

@@ -1,5 +1,6 @@
 """Reading transcripts for the store, here or in processes of their own: cursors in, batches out."""
 
+import os
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -54,4 +55,6 @@ def perform(task: Task) -> Iterator[Frame]:
 
 
 def main() -> None:
+    if hasattr(os, "nice"):
+        os.nice(5)  # behind the writer and the index: an import ends when the last of them does
     serve(Task, perform)

@@ -1,18 +1,16 @@
 """Reading and writing `events` (all kinds but `cost`). The caller owns the transaction."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from sqlite3 import Connection
-from typing import cast
 
 import msgspec
 
-from kaizen.store.key_hash import key_hash
-
 NAMES = ("id", "session_id", "seq", "agent", "key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request",
          "model", "is_error", "is_sidechain", "latency_ms", "stop_reason", "retry_count", "is_copy", "flag", "file_id",
-         "file_offset", "rev")
-_INSERT = f"INSERT INTO events ({', '.join(NAMES)}, key_hash) VALUES ({', '.join('?' * len(NAMES))}, ?)"
-_KEY = NAMES.index("key")
+         "file_offset", "rev", "key_hash")
+_INSERT = f"INSERT INTO events ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
+# What goes with an event. Ingest runs without SQLite's cascades, see `store.open.trust`.
+_PARTS = ("body_places", "sightings")
 
 
 class Known(msgspec.Struct, gc=False):
@@ -35,18 +33,18 @@ def reserve_ids(db: Connection, count: int) -> int:
                           (count, count)).fetchone()[0])
 
 
-def known(db: Connection, agent: str, keys: Sequence[str]) -> dict[str, Known]:
-    wanted = {key: key_hash(key) for key in keys}
+def known(db: Connection, agent: str, keys: Mapping[str, int]) -> dict[str, Known]:
+    """Those of the keys that are there. Each comes with its `key_hash`."""
     found = db.execute(
         """SELECT e.key, e.id, e.session_id, e.seq, e.kind, e.is_copy, e.is_error, e.latency_ms, e.file_id
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.key_hash = wanted.value AND e.agent = ?""",
-        (msgspec.json.encode(sorted(set(wanted.values()))).decode(), agent))
-    return {row[0]: Known(*row) for row in found if row[0] in wanted}
+        (msgspec.json.encode(sorted(set(keys.values()))).decode(), agent))
+    return {row[0]: Known(*row) for row in found if row[0] in keys}
 
 
 def insert(db: Connection, rows: Iterable[tuple[object, ...]]) -> None:
     """Rows in the order of `NAMES`. None of their keys may be there: see `known`."""
-    db.executemany(_INSERT, ((*row, key_hash(cast("str", row[_KEY]))) for row in rows))
+    db.executemany(_INSERT, rows)
 
 
 def update_result(db: Connection, event_id: int, is_error: bool | None, latency_ms: int | None, rev: int) -> None:
@@ -115,7 +113,7 @@ def touch(db: Connection, session_id: int, rev: int) -> None:
 
 
 def delete_of_file(db: Connection, file_id: int) -> None:
-    db.execute("DELETE FROM events WHERE file_id = ?", (file_id,))
+    delete(db, [row[0] for row in db.execute("SELECT id FROM events WHERE file_id = ?", (file_id,))])
     db.execute("DELETE FROM sightings WHERE file_id = ?", (file_id,))
     db.execute("DELETE FROM repeats WHERE teller_id = ?", (file_id,))
 
@@ -144,4 +142,7 @@ def has_first_hand(db: Connection, session_id: int) -> bool:
 
 
 def delete(db: Connection, event_ids: Iterable[int]) -> None:
-    db.executemany("DELETE FROM events WHERE id = ?", [(event_id,) for event_id in event_ids])
+    rows = [(event_id,) for event_id in event_ids]
+    for table in _PARTS:
+        db.executemany(f"DELETE FROM {table} WHERE event_id = ?", rows)
+    db.executemany("DELETE FROM events WHERE id = ?", rows)

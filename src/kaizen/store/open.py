@@ -23,6 +23,12 @@ CHECKPOINT_PAGES = 16_000
 # Bodies are about 1 kB: in pages of 4 kB, 14 % of their space is slack.
 PAGE_BYTES = 8_192
 
+# For each None, bytes and bool among parameters CPython looks for an adapter, then for `__adapt__` and `__conform__`,
+# and formats the AttributeError: a third of the time of an INSERT into `events`. These say: as it is.
+sqlite3.register_adapter(type(None), {None: None}.get)
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bool, int)
+
 
 def home_of(env: Mapping[str, str]) -> Path:
     """`KAIZEN_HOME`, else `~/.kaizen`."""
@@ -37,7 +43,7 @@ def database_of(home: Path) -> Path:
     return home / "kaizen.db"
 
 
-def open_store(home: Path, *, write: bool = False) -> sqlite3.Connection:
+def open_store(home: Path, *, write: bool = False) -> Connection:
     """The store below `home`. Writers create and migrate it; readers get an empty in-memory one if there is none."""
     path = database_of(home)
     with readable_errors(path):
@@ -73,14 +79,14 @@ def put_aside(home: Path, now_ms: int) -> None:
                 os.rename(home / f"{name}{suffix}", home / f"{name}.{now_ms}{suffix}")
 
 
-def empty_store() -> sqlite3.Connection:
+def empty_store() -> Connection:
     """A store in memory with the current schema and nothing in it."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Connection)
     migrate.migrate(db, Path(":memory:"))
     return db
 
 
-def _open_writer(path: Path) -> sqlite3.Connection:
+def _open_writer(path: Path) -> Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600))
@@ -101,7 +107,7 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(uri: str) -> Connection:
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False,
                          cached_statements=256, factory=Connection)
     db.execute("PRAGMA foreign_keys=ON")
@@ -114,6 +120,12 @@ def use_little_memory(db: sqlite3.Connection) -> None:
     """For a process that stays and touches every page once: pages are not mapped, and few are kept."""
     db.execute("PRAGMA mmap_size=0")
     db.execute("PRAGMA cache_size=-8192")
+
+
+def trust(db: sqlite3.Connection) -> None:
+    """For ingest, which inserts and deletes in the right order itself: its foreign keys are not checked row by row, but
+    by tests and `doctor` (docs/adr/0018)."""
+    db.execute("PRAGMA foreign_keys=OFF")
 
 
 @contextlib.contextmanager

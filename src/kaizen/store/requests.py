@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
+from msgspec import json
 from msgspec.structs import astuple
 
 from kaizen.model.request import Request
@@ -15,14 +16,16 @@ _UPDATE = f"UPDATE events SET {', '.join(f'{name} = ?' for name in COLUMNS[1:])}
 
 def of_groups(db: Connection, agent: str, groups: Iterable[str]) -> list[Request]:
     """All rows of these requests: key `req:<group>` and every `req:<group>:<variant>`."""
-    sql = f"""SELECT {_COLUMNS} FROM events
-               WHERE key_hash = ? AND agent = ? AND (key = ? OR (key >= ? AND key < ?))"""
-    found: list[Request] = []
+    wanted: dict[int, list[str]] = {}
     for group in groups:
-        bare = f"req:{group}"
-        asked = (group_hash(group), agent, bare, bare + ":", bare + ";")
-        found += [Request(*row) for row in db.execute(sql, asked)]
-    return found
+        wanted.setdefault(group_hash(group), []).append(f"req:{group}")
+    found = db.execute(
+        f"""SELECT e.key_hash, {", ".join(f"e.{name}" for name in COLUMNS)}
+              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.key_hash = wanted.value AND e.agent = ?""",
+        (json.encode(list(wanted)).decode(), agent))
+    rows = [(hashed, Request(*row)) for hashed, *row in found]
+    return [row for hashed, row in rows
+            if any(row.key == bare or row.key.startswith(f"{bare}:") for bare in wanted[hashed])]
 
 
 def of_session(db: Connection, session_id: int) -> list[Request]:
