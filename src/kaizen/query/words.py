@@ -22,7 +22,7 @@ _UNSPACED = re.compile(
     "\uf900-\ufaff]+")
 # First bytes in UTF-8 of all that `_UNSPACED` finds, and of little else; dashes, arrows and emoji are not among them.
 _UNSPACED_LEADS = b"\xe0\xe1\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xef"
-_CAMEL = re.compile(r"\b[A-Za-z][a-z0-9]+[A-Z][A-Za-z0-9]*", re.ASCII)
+_CAMEL = re.compile(r"\b[A-Za-z][a-z0-9]++[A-Z][A-Za-z0-9]*+", re.ASCII)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Columns = tuple[str, str, str, str]

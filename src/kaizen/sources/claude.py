@@ -13,8 +13,6 @@ Source of the format: docs/sources/claude.md. Usage: `claude_usage`. Records of 
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from kaizen.model.event import Draft, Ignored, Item, Kind, Role, SessionDraft, Unknown
 from kaizen.sources import claude_host, claude_usage
 from kaizen.sources.claude_content import MEDIA, blocks, light, media, text_of
@@ -33,12 +31,12 @@ class _Line:
 
     __slots__ = ("at", "is_copy", "is_sidechain", "message", "said", "state", "ts_ms")
 
-    def __init__(self, said: dict[str, Any], at: int, state: State) -> None:
+    def __init__(self, said: dict[str, Any], at: int, state: State, session: str | None, origin: str | None) -> None:
         self.said, self.at, self.state = said, at, state
         self.message = as_dict(said.get("message"))
         self.ts_ms = as_time_ms(said.get("timestamp"))
         self.is_sidechain = said.get("isSidechain") is True
-        self.is_copy = is_copy(state, as_text(said.get("sessionId")), forked_from(said))
+        self.is_copy = is_copy(state, session, origin)
 
     def key(self, part: int) -> str:
         return row_key(self.said, self.at, part, self.state)
@@ -51,13 +49,14 @@ class _Line:
 
 def parse(line: bytes, at: int, state: State) -> Iterator[Item]:
     said = record(line)
-    yield from place(state, as_text(said.get("sessionId")), as_text(said.get("cwd")), as_text(said.get("gitBranch")),
-                     as_text(said.get("version")), forked_from(said))
-    here = _Line(said, at, state)
+    session, origin = as_text(said.get("sessionId")), forked_from(said)
+    yield from place(state, session, as_text(said.get("cwd")), as_text(said.get("gitBranch")),
+                     as_text(said.get("version")), origin)
+    here = _Line(said, at, state, session, origin)
     kind = said.get("type")
     speaker = kind if kind is not None else here.message.get("role")
     if speaker == "assistant":
-        yield from _assistant(here)
+        yield from _assistant(here, line)
     elif speaker == "user":
         yield from _user(here)
     elif kind == "progress":
@@ -77,9 +76,8 @@ def usage_marks(state: State) -> tuple[bytes, ...]:
 
 def usage(line: bytes, at: int, state: State) -> list[Item]:
     """The `cost` drafts of `parse`, without looking at what was said."""
-    try:
-        bill = claude_usage.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    bill = claude_usage.decoded(line)
+    if bill is None:
         return _only_costs(line, at, state)
     kind = bill.type
     if kind == "progress" or (kind != "assistant" and b'"searchCount"' in line):
@@ -96,10 +94,10 @@ def _only_costs(line: bytes, at: int, state: State) -> list[Item]:
             if type(item) is SessionDraft or (type(item) is Draft and item.kind == "cost")]
 
 
-def _assistant(here: _Line) -> Iterator[Item]:
+def _assistant(here: _Line, line: bytes) -> Iterator[Item]:
     said, message, state = here.said, here.message, here.state
-    bill = claude_usage.billed(said, message)
-    model, content = bill.message.model, message.get("content")
+    bill = claude_usage.told(line, said, message)
+    model, content = bill.message.model or None, message.get("content")
     if bill.isApiErrorMessage or model == SYNTHETIC:
         reason = as_text(said.get("error"))
         error = here.row(here.key(0), "error", {"text": text_of(content) or reason or "API error"})
@@ -115,7 +113,7 @@ def _assistant(here: _Line) -> Iterator[Item]:
             if text := as_text(block.get("text")):
                 answer = here.row(here.key(number), "message", {"text": text}, role="assistant", request=request,
                                   model=model)
-                answer.stop_reason = bill.message.stop_reason
+                answer.stop_reason = bill.message.stop_reason or None
                 yield answer
         elif kind == "thinking" or kind == "redacted_thinking":
             thought = as_text(block.get("thinking"))
