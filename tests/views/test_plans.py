@@ -63,3 +63,11 @@ def test_pages_of_sessions_join_up(tmp_path: Path) -> None:
         pages += page
         after = (page[-1].started_at_ms or 0, page[-1].id)
     assert pages == whole
+
+
+@pytest.mark.parametrize("only", [Filter(), Filter(agent="claude")])
+@pytest.mark.parametrize("start_ms", [None, T0])
+def test_sessions_are_counted_without_their_table(only: Filter, start_ms: int | None, tmp_path: Path) -> None:
+    db = small_world(tmp_path)
+    plan = plan_of(db, lambda db: session_rows.counts(db, only, start_ms, None))
+    assert "USING COVERING INDEX sessions_counted" in plan

@@ -5,6 +5,7 @@ did not change costs one `stat`.
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from kaizen.capture.coverage import FileError, LoadReport, coverage
 from kaizen.capture.git import repository_of
 from kaizen.capture.index import catch_up, indexing
 from kaizen.capture.ingest import Enqueue, Ingest
-from kaizen.capture.look import News, compared, look, now_ms
+from kaizen.capture.look import News, compared, keep, look, now_ms
 from kaizen.capture.take import Progress, take
 from kaizen.capture.workers import PARALLEL_ABOVE
 from kaizen.config.model import Config
@@ -37,11 +38,15 @@ def load(home: Path, env: Mapping[str, str], config: Config, *, progress: Progre
         if rebuild:
             put_aside(home, now_ms())
         with contextlib.closing(open_store(home, write=True)) as db:
-            news = look(db, env, config)
-            done, is_large = LoadReport(roots=news.roots), news.plan.new_bytes > PARALLEL_ABOVE
+            news = look(db, env, config, whole=True)
+            assert news.whole
+            listed = news.whole.listed
+            done = LoadReport(roots=listed.roots, errors=[_unnamed(one.path) for one in listed.misnamed])
+            is_large = news.plan.new_bytes > PARALLEL_ABOVE
             beside = indexing(home, exclude=config.search.exclude, substring=config.search.substring)
             with beside if index and is_large else contextlib.nullcontext():
                 take(db, news, _ingest(db, config, enqueue), done, progress)
+                keep(db, news)
             if index:
                 _index_rest(home, config, done)
             backup.weekly(db, home, now_ms())
@@ -59,7 +64,9 @@ def store(home: Path, config: Config, news: News, enqueue: Enqueue | None = None
         if not ours:
             return False
         with contextlib.closing(open_store(home, write=True)) as db:
-            take(db, compared(db, news.found, news.roots), _ingest(db, config, enqueue), LoadReport())
+            now = compared(db, news.found, news.vanished, is_whole=news.whole is not None)
+            take(db, now, _ingest(db, config, enqueue), LoadReport())
+            keep(db, news)
         return True
 
 
@@ -73,3 +80,7 @@ def _index_rest(home: Path, config: Config, report: LoadReport) -> None:
         catch_up(home, exclude=config.search.exclude, substring=config.search.substring)
     except KaizenError as error:
         report.errors.append(FileError(str(home / "search.db"), None, str(error)))
+
+
+def _unnamed(path: str) -> FileError:
+    return FileError(os.fsencode(path).decode("utf-8", "backslashreplace"), None, "name_is_not_utf8")

@@ -13,7 +13,7 @@ from kaizen import pricing
 from kaizen.capture import discover
 from kaizen.capture.git import repository_of
 from kaizen.capture.lines import soon
-from kaizen.capture.look import now_ms, sources_of, user_home
+from kaizen.capture.look import now_ms, readers_of
 from kaizen.capture.skim import Skimmed, SkimTask
 from kaizen.capture.skim import __name__ as SKIM
 from kaizen.capture.tally import Tally
@@ -33,7 +33,7 @@ def preview(env: Mapping[str, str], config: Config, window: Window) -> sqlite3.C
     None when there is little to read, or when files of another shape could change the totals.
     """
     with Workers(SKIM) as workers:  # they start while we look around
-        found, _ = discover.files(sources_of(config), env, user_home(env), config.sources.roots)
+        found = discover.everything(readers_of(env, config)).files
         wanted = [file for file in found if by_name(file.source).tells_usage]
         if (sum(file.size for file in wanted) < PARALLEL_ABOVE
                 or not all(isinstance(by_name(file.source), LineSource) for file in wanted)):

@@ -1,5 +1,7 @@
 """From what is new to rows: readers, in processes when there is much, and the one writer."""
 
+import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +37,7 @@ def take(db: sqlite3.Connection, news: News, ingest: Ingest, report: LoadReport,
     """Store what is new. The caller holds the lock."""
     read_lines(db, news.plan.read, news.plan.new_bytes, ingest, report, progress)
     if ingest.rewound:
-        _read_again(db, news, ingest, report)
+        _read_again(db, ingest, report)
     for file in news.tables:
         read_table(db, file, ingest, report)
     report.new_events = ingest.new_events
@@ -44,12 +46,17 @@ def take(db: sqlite3.Connection, news: News, ingest: Ingest, report: LoadReport,
             files.mark_gone(db, news.plan.gone, now_ms())
 
 
-def _read_again(db: sqlite3.Connection, news: News, ingest: Ingest, report: LoadReport) -> None:
+def _read_again(db: sqlite3.Connection, ingest: Ingest, report: LoadReport) -> None:
     """A batch of a rewound file that was already under way may have set its cursor again: rewind for good, and read."""
+    rewound = sorted(ingest.rewound)
     with transaction(db):
-        files.rewind(db, sorted(ingest.rewound), ledgers.encode(Ledger()))
+        files.rewind(db, rewound, ledgers.encode(Ledger()))
     ingest.rewound.clear()
-    read_lines(db, compared(db, news.found, news.roots).plan.read, 0, ingest, report, None)
+    there = []
+    for source, path in files.named(db, rewound):
+        with contextlib.suppress(OSError):
+            there.append(discover.found(source, path, os.lstat(path)))
+    read_lines(db, compared(db, there, []).plan.read, 0, ingest, report, None)
 
 
 def read_lines(db: sqlite3.Connection, todo: list[discover.Found], new_bytes: int, ingest: Ingest, report: LoadReport,

@@ -6,7 +6,7 @@ listing every `LIST_S`. Whoever holds the capture lock stores; a second follower
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kaizen import pricing
@@ -38,20 +38,22 @@ def _store(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue 
     db = open_store(home, write=True)
     try:
         ingest = Ingest(db, pricing.load(config.prices), repository_of, enqueue)
-        hot: list[discover.Found] = []
+        hot: dict[str, discover.Found] = {}
         listed = 0.0
         while True:
             began = time.monotonic()
             if began - listed >= LIST_S:
-                news = look(db, env, config)
+                news = look(db, env, config, whole=not listed)
                 todo = news.plan.read
                 since_ns = time.time_ns() - HOT_S * 1_000_000_000
-                hot = [file for file in news.found if file.mtime_ns >= since_ns or file in todo]
+                hot |= {file.path: file for file in news.found}
+                hot = {path: file for path, file in hot.items() if file.mtime_ns >= since_ns}
+                hot |= {file.path: file for file in todo}
                 for file in news.tables:
                     read_table(db, file, ingest, LoadReport())
                 listed = began
             else:
-                hot, todo = _grown(hot)
+                hot, todo = _grown(hot.values())
             if todo:
                 read_lines(db, todo, sum(file.size for file in todo), ingest, LoadReport(), None)
             yield
@@ -60,20 +62,19 @@ def _store(home: Path, env: Mapping[str, str], config: Config, enqueue: Enqueue 
         db.close()
 
 
-def _grown(hot: list[discover.Found]) -> tuple[list[discover.Found], list[discover.Found]]:
+def _grown(hot: Iterable[discover.Found]) -> tuple[dict[str, discover.Found], list[discover.Found]]:
     """(the hot files as they are now, those of them that changed). A vanished one is left to the next listing."""
-    now, changed = [], []
+    now, changed = {}, []
     for file in hot:
         try:
             status = os.stat(file.path, follow_symlinks=False)
         except OSError:
             continue
         if (status.st_size, status.st_ino) != (file.size, file.inode):
-            file = discover.Found(file.source, file.path, status.st_dev, status.st_ino, status.st_size,
-                                  status.st_mtime_ns)
+            file = discover.found(file.source, file.path, status)
             if file.source not in TABLES:
                 changed.append(file)
-        now.append(file)
+        now[file.path] = file
     return now, changed
 
 

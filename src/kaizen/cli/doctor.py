@@ -112,9 +112,9 @@ def _price_checks(run: Run, db: Connection) -> Iterator[Check]:
 
 def _roots(run: Run) -> list[health.Root]:
     from kaizen.capture import discover
-    from kaizen.capture.look import sources_of, user_home
+    from kaizen.capture.look import readers_of
 
-    _, roots = discover.files(sources_of(run.config), run.env, user_home(run.env))
+    roots = discover.everything(readers_of(run.env, run.config)).roots
     return [health.Root(root.source, root.path, root.outcome) for root in roots]
 
 

@@ -30,6 +30,7 @@ def load(run: Run, rebuild: bool, no_progress: bool) -> None:
 def lines(report: Any, ink: Ink) -> Iterator[str]:
     if not report.files:
         yield "No transcripts found. See where kaizen looks: kaizen doctor"
+        yield from _errors(report, ink)
         return
     pace = report.bytes_total / report.seconds if report.seconds else 0
     yield from facts(
@@ -57,7 +58,8 @@ def lines(report: Any, ink: Ink) -> Iterator[str]:
                 [
                     f"{percent(report.bytes_parsed, report.bytes_total)} parsed",
                     f"{percent(report.bytes_ignored, report.bytes_total)} ignored",
-                    ink.paint(f"{size(report.bytes_error)} unreadable", "red") if report.bytes_error else "no errors",
+                    ink.paint(f"{size(report.bytes_error)} unreadable", "red") if report.bytes_error
+                    else plural(len(report.errors), "error") if report.errors else "no errors",
                 ],
             ),
         ],
@@ -70,6 +72,10 @@ def lines(report: Any, ink: Ink) -> Iterator[str]:
         yield ink.paint(
             "Unknown record types, not used: " + ", ".join(f"{name} ({number})" for name, number in names[:8]), "yellow"
         )
+    yield from _errors(report, ink)
+
+
+def _errors(report: Any, ink: Ink) -> Iterator[str]:
     for error in report.errors[:10]:
         place = error.file if error.offset is None else f"{error.file}:{error.offset}"
         yield ink.paint(f"{place}: {error.reason}", "red")

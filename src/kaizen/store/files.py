@@ -1,9 +1,11 @@
 """Reading and writing `files`: the cursor and the ledger of every transcript. The caller owns the transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from sqlite3 import Connection
 
 import msgspec
+
+from kaizen.store import listing
 
 
 class FileRow(msgspec.Struct, gc=False):
@@ -38,9 +40,25 @@ class Stamp(msgspec.Struct, gc=False):
     gone: bool
 
 
+_STAMPS = "SELECT path, id, dev, inode, size, mtime_ns, offset, rest, gone_at_ms IS NOT NULL FROM files"
+
+
 def stamps(db: Connection) -> dict[str, Stamp]:
+    return {path: Stamp(*values) for path, *values in db.execute(_STAMPS)}
+
+
+def stamps_of(db: Connection, paths: Iterable[str]) -> dict[str, Stamp]:
     return {path: Stamp(*values) for path, *values in db.execute(
-        "SELECT path, id, dev, inode, size, mtime_ns, offset, rest, gone_at_ms IS NOT NULL FROM files")}
+        f"{_STAMPS} WHERE path IN (SELECT value FROM json_each(?))", (msgspec.json.encode(list(paths)).decode(),))}
+
+
+def paths_after(db: Connection, file_id: int) -> list[str]:
+    return [path for (path,) in db.execute("SELECT path FROM files WHERE id > ?", (file_id,))]
+
+
+def named(db: Connection, file_ids: Iterable[int]) -> list[tuple[str, str]]:
+    """(source, path) of each."""
+    return [db.execute("SELECT source, path FROM files WHERE id = ?", (one,)).fetchone() for one in file_ids]
 
 
 def get(db: Connection, path: str) -> FileRow | None:
@@ -69,6 +87,7 @@ def touch(db: Connection, file_id: int, dev: int, inode: int, mtime_ns: int) -> 
 def mark_gone(db: Connection, file_ids: list[int], now_ms: int) -> None:
     db.executemany("UPDATE files SET gone_at_ms = ? WHERE id = ? AND gone_at_ms IS NULL",
                    [(now_ms, file_id) for file_id in file_ids])
+    listing.forget(db)
 
 
 def ledgers(db: Connection) -> Iterator[tuple[str, str, int, int, bool, bytes]]:
@@ -79,5 +98,8 @@ def ledgers(db: Connection) -> Iterator[tuple[str, str, int, int, bool, bytes]]:
 def rewind(db: Connection, file_ids: list[int], empty_ledger: bytes) -> None:
     """Have these files read again from the start by the next scan. Their size becomes `-1 - offset`: by it and the
     hashes the scan still tells whether they were rewritten in the meantime."""
+    if not file_ids:
+        return
+    listing.forget(db)
     db.executemany("UPDATE files SET offset = 0, size = min(size, -1 - offset), state = NULL, ledger = ? WHERE id = ?",
                    [(empty_ledger, file_id) for file_id in file_ids])

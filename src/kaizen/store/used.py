@@ -14,29 +14,18 @@ def tools(db: Connection) -> list[str]:
 
 def span_tools(db: Connection, only: Filter, start_ms: int | None, end_ms: int | None) -> list[tuple[Any, ...]]:
     """(tool, calls, not ok, denied) by number of calls. All time comes from the counts kept by session."""
-    if start_ms is None and end_ms is None:
-        where, args = all_of(*only.on("s."))
-        return list(
-            db.execute(
-                f"""SELECT u.tool, sum(u.calls), sum(u.errors), sum(u.denied)
-                      FROM tools_used AS u JOIN sessions AS s ON s.id = u.session_id {where}
-                     GROUP BY 1 ORDER BY 2 DESC, 1""",
-                args,
-            )
-        )
-    where, args = all_of(
-        ("p.started_at_ms >= ?", start_ms), ("p.started_at_ms < ?", end_ms), *only.on("s."), ("p.tool <> ?", "")
-    )
     # A scope without conditions need not look at sessions at all.
-    joined = (
-        "spans AS p JOIN sessions AS s ON s.id = p.session_id" if only.on("s.") != Filter().on("s.") else "spans AS p"
-    )
-    return list(
-        db.execute(
-            f"""SELECT p.tool, count(*), sum(p.status = 'error'), sum(p.status = 'denied') FROM {joined} {where}
-            GROUP BY 1 ORDER BY 2 DESC, 1""",
-            args,
+    joined = "JOIN sessions AS s ON s.id = session_id" if only.on("s.") != Filter().on("s.") else ""
+    if start_ms is None and end_ms is None:
+        counts, table = "sum(u.calls), sum(u.errors), sum(u.denied)", "tools_used AS u"
+        where, args = all_of(*only.on("s."))
+    else:
+        counts, table = "count(*), sum(p.status = 'error'), sum(p.status = 'denied')", "spans AS p"
+        where, args = all_of(
+            ("p.started_at_ms >= ?", start_ms), ("p.started_at_ms < ?", end_ms), *only.on("s."), ("p.tool <> ?", "")
         )
+    return list(
+        db.execute(f"SELECT tool, {counts} FROM {table} {joined} {where} GROUP BY 1 ORDER BY 2 DESC, 1", args)
     )
 
 
