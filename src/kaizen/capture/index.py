@@ -227,13 +227,15 @@ class _Catcher:
     def _rows(self, chunk: list[Waiting], max_id: int, without: frozenset[int]) -> Iterator[Row]:
         """One at a time: 256 texts can be 16 MB."""
         self._chars = 0
-        body_of = self.store.body_of
-        for rev, event_id, kind, role, tool, session_id, *place in chunk:
+        block_of, block_id, block = self.store.body_of.block, -1, memoryview(b"")
+        for rev, event_id, kind, role, tool, session_id, of_block, start, length in chunk:
             is_new = event_id > max_id
             max_id = event_id if is_new else max_id
             if session_id in without:
                 continue
-            found = searchable(kind, role, tool, _decode(body_of(*place)))
+            if of_block != block_id:
+                block_id, block = of_block, memoryview(block_of(of_block))
+            found = searchable(kind, role, tool, _decode(block[start : start + length]))
             self._chars += len(found[0]) + len(found[1])
             rowid = event_id if is_new else event_id | rev << ID_BITS
             if self._has_grams:

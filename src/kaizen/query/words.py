@@ -65,8 +65,8 @@ def has_words(text: str) -> bool:
 
 
 def _with_parts(text: str) -> str:
-    found = () if text.islower() else set(_CAMEL.findall(text, 0, CAMEL_CHARS))
-    return f"{text}\n{' '.join(map(_parts, sorted(found)))}" if found else text
+    found = None if text.islower() else _CAMEL.findall(text, 0, CAMEL_CHARS)
+    return f"{text}\n{' '.join(map(_parts, dict.fromkeys(found)))}" if found else text
 
 
 @lru_cache(maxsize=10_000)

@@ -40,6 +40,9 @@ class _Reader:
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
     def __call__(self, block_id: int, start: int, length: int) -> bytes:
+        return self.block(block_id)[start : start + length]
+
+    def block(self, block_id: int) -> bytes:
         block = self._kept.get(block_id)
         if block is None:
             db = self._db()
@@ -48,7 +51,7 @@ class _Reader:
             self._kept[block_id] = block
             if len(self._kept) > KEPT_BLOCKS:
                 self._kept.popitem(last=False)
-        return block[start : start + length]
+        return block
 
 
 def opened(codec: int, block: bytes) -> bytes:
