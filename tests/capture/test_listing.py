@@ -217,4 +217,14 @@ def test_a_name_that_is_no_text_is_an_error_of_its_own(machine: Machine) -> None
 def test_what_a_listing_holds_survives_its_bytes(machine: Machine) -> None:
     fill(machine)
     body = machine.rows("SELECT body FROM listing")[0][0]
-    assert listing.encode(listing.decode(body)) == body
+    assert listing.encode(listing.decoded(body)) == body
+
+
+def test_a_damaged_listing_is_none(machine: Machine) -> None:
+    fill(machine)
+    db = open_store(machine.home, write=True)
+    db.execute("UPDATE listing SET body = substr(body, 3)")
+    db.close()
+    assert looked(machine).whole is not None
+    refresh(machine.home, machine.env, machine.config)
+    assert looked(machine).whole is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaizen.store import costs, rollups, session_rows
+from kaizen.store import costs, rollups, session_rows, used
 from kaizen.store.filter import Filter
 from seeded import T0, small_world
 
@@ -71,3 +71,10 @@ def test_sessions_are_counted_without_their_table(only: Filter, start_ms: int | 
     db = small_world(tmp_path)
     plan = plan_of(db, lambda db: session_rows.counts(db, only, start_ms, None))
     assert "USING COVERING INDEX sessions_counted" in plan
+
+
+def test_calls_are_counted_in_the_order_of_an_index(tmp_path: Path) -> None:
+    db = small_world(tmp_path)
+    plan = plan_of(db, lambda db: used.span_tools(db, Filter(), None, None))
+    assert "USING COVERING INDEX tools_counted" in plan
+    assert "FOR GROUP BY" not in plan

@@ -100,7 +100,15 @@ def listing_of(found: Sequence[Found], unread: Set[str], folders: Sequence[Folde
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Listing).decode
+_decode = msgspec.msgpack.Decoder(Listing).decode
+
+
+def decoded(body: bytes | None) -> Listing | None:
+    """None where there is none that this program understands."""
+    try:
+        return None if body is None else _decode(body)
+    except msgspec.DecodeError:
+        return None
 
 
 def changes(listing: Listing, later: Iterable[str]) -> Changes | None:

@@ -49,16 +49,15 @@ def look(db: sqlite3.Connection, env: Mapping[str, str], config: Config, *, whol
     """`whole`: by listing everything, whatever is known."""
     readers = readers_of(env, config)
     key = listing.key_of(readers)
-    body = stored.get(db, key)
-    if body is not None and not whole:
-        before = listing.decode(body)
+    before = listing.decoded(stored.get(db, key))
+    if before is not None and not whole:
         differing = listing.changes(before, files.paths_after(db, before.last_file_id))
         if differing is not None:
             return compared(db, differing.found, differing.vanished)
     missing = [root for root in readers if not os.path.lexists(root)]
     listed = discover.everything(readers)
     news = compared(db, listed.files, [], is_whole=True)
-    is_better = body is None or not whole or len(news.plan.read) > listing.MANY
+    is_better = before is None or not whole or len(news.plan.read) > listing.MANY
     news.whole = Whole(key, is_better, missing, listed)
     return news
 
