@@ -17,7 +17,7 @@ from kaizen.capture.refresh import refresh
 from kaizen.store.open import open_store
 from support import LONG_AGO, Machine
 
-few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture
@@ -121,10 +121,13 @@ def do(what: str, machine: Machine, drawn: random.Random) -> None:
             os.truncate(one, one.stat().st_size // 2)
 
 
+@pytest.mark.parametrize("shared", [0, listing.SHARED])
 @few
 @given(seed=st.integers(0, 10**6), rounds=st.lists(st.lists(st.sampled_from(DOINGS), max_size=4), max_size=4))
-def test_a_look_finds_what_a_listing_of_everything_finds(seed: int, rounds: list[list[str]],
-                                                         tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_look_finds_what_a_listing_of_everything_finds(seed: int, rounds: list[list[str]], shared: int,
+                                                         tmp_path_factory: pytest.TempPathFactory,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "SHARED", shared)
     machine, drawn = Machine(tmp_path_factory.mktemp("m")), random.Random(seed)
     fill(machine)
     for doings in rounds:
@@ -190,6 +193,15 @@ def test_a_file_that_comes_back_is_not_gone(machine: Machine) -> None:
     aside.rename(made[0])
     refresh(machine.home, machine.env, machine.config)
     assert machine.rows("SELECT count(*) FROM files WHERE gone_at_ms IS NOT NULL") == [(0,)]
+
+
+def test_a_process_that_fails_to_help_is_not_needed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fill(machine)
+    append(made[-1], answer(905, session="s22"))
+    here, differing = os.getpid(), listing._differing
+    monkeypatch.setattr(listing, "SHARED", 0)
+    monkeypatch.setattr(listing, "_differing", lambda *a: differing(*a) if os.getpid() == here else 1 / 0)
+    assert [file.path for file in looked(machine).found] == [str(made[-1])]
 
 
 def test_a_listing_of_other_settings_is_not_used(machine: Machine) -> None:

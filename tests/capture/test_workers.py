@@ -27,14 +27,14 @@ def main():
 BOTH_WAYS = """
 from kaizen.capture import workers
 for may in (True, False):
-    workers._may_fork = lambda: may
+    workers.may_fork = lambda: may
     with workers.Workers("echo") as pool:
         print(*sorted(pool.frames(["a", "b", "c"], str)))
 """
 ENDLESS = """
 import sys
 from kaizen.capture import workers
-workers._may_fork = lambda: sys.argv[1] == "fork"
+workers.may_fork = lambda: sys.argv[1] == "fork"
 with workers.Workers("echo") as pool:
     for number, _ in enumerate(pool.frames(iter(lambda: "again", None), str)):
         if number == 10:
@@ -85,7 +85,7 @@ def test_they_end_with_their_parent(echo: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("may_fork", [True, False])
 def test_a_worker_that_dies_is_an_error(echo: Path, monkeypatch: pytest.MonkeyPatch, may_fork: bool) -> None:
-    monkeypatch.setattr(workers, "_may_fork", lambda: may_fork)
+    monkeypatch.setattr(workers, "may_fork", lambda: may_fork)
     with Workers("echo") as pool, pytest.raises(ChildProcessError):
         list(pool.frames(["a", "die"], str))
 
@@ -94,6 +94,6 @@ def test_modules_do_not_come_from_the_folder_of_whoever_asks(tmp_path: Path, mon
     """An observed repository may have a `msgspec.py` of its own."""
     (tmp_path / "msgspec.py").write_text("raise SystemExit('the repository was imported')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workers, "_may_fork", lambda: False)
+    monkeypatch.setattr(workers, "may_fork", lambda: False)
     with Workers(skim.__name__) as pool:
         assert list(pool.frames([skim.SkimTask([], 0, {})], list[skim.Skimmed])) == [[]]

@@ -15,7 +15,7 @@ import stat
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,8 @@ RULES = 1
 UNSURE_NS = 2_000_000_000
 # More files than this to be looked at one by one: better list everything again.
 MANY = 200
+# More files and folders than this are asked by two processes.
+SHARED = 10_000
 
 
 class Files(msgspec.Struct, array_like=True):
@@ -52,7 +54,8 @@ class Folders(msgspec.Struct, array_like=True):
     paths: bytes
     # How much of the path, with a `/` behind it, is below the root.
     relatives: bytes
-    readers: list[tuple[str, ...]]
+    # Index in `Listing.readers`, a byte each.
+    readers: bytes
     inodes: bytes
     # 0: to be listed each time.
     times_ns: bytes
@@ -60,6 +63,8 @@ class Folders(msgspec.Struct, array_like=True):
 
 class Listing(msgspec.Struct, array_like=True):
     sources: list[str]
+    # Sources that look at the same folders.
+    readers: list[tuple[str, ...]]
     files: Files
     folders: Folders
     missing_roots: list[bytes]
@@ -85,6 +90,7 @@ def listing_of(found: Sequence[Found], unread: Set[str], folders: Sequence[Folde
     """`unread`: paths of files that need a look whether they change or not."""
     sure_ns = time.time_ns() - UNSURE_NS
     sources = sorted({file.source for file in found})
+    readers = sorted({folder.readers for folder in folders})
     split = [os.path.split(file.path) for file in found]
     parents = {parent: at for at, parent in enumerate(dict.fromkeys(parent for parent, _ in split))}
     files = Files(
@@ -94,9 +100,10 @@ def listing_of(found: Sequence[Found], unread: Set[str], folders: Sequence[Folde
         _packed(-1 if file.path in unread else file.size for file in found), _packed(file.mtime_ns for file in found))
     here = Folders(
         _joined(folder.path for folder in folders), _packed(len(folder.relative) for folder in folders),
-        [folder.readers for folder in folders], _packed((_64_bits(folder.inode) for folder in folders), "Q"),
+        bytes(readers.index(folder.readers) for folder in folders),
+        _packed((_64_bits(folder.inode) for folder in folders), "Q"),
         _packed(folder.mtime_ns if folder.mtime_ns < sure_ns else 0 for folder in folders))
-    return Listing(sources, files, here, [os.fsencode(root) for root in missing_roots], last_file_id)
+    return Listing(sources, readers, files, here, [os.fsencode(root) for root in missing_roots], last_file_id)
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -115,52 +122,91 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
     """What is not as it was. None when that takes a listing of everything. `later`: files that the store met since."""
     if any(map(os.path.lexists, listing.missing_roots)):
         return None
-    changed, vanished = _changed_files(listing)
-    if folders := list(_changed_folders(listing.folders)):
+    files, folders = listing.files, listing.folders
+    paths, folder_paths = list(_paths(files)), _split(folders.paths)
+    count = len(paths)
+    differing = _differing_by_two(_Stamps(
+        paths + folder_paths, _numbers(files.inodes + folders.inodes, "Q"),
+        [*_numbers(files.sizes), *[None] * len(folder_paths)], _numbers(files.times_ns + folders.times_ns)))
+    changed: dict[str, Found] = {}
+    vanished: list[str] = []
+    for at in differing:
+        if at < count:
+            name = os.fsdecode(paths[at])
+            if file := _there(name, listing.sources[files.sources[at]]):
+                changed[name] = file
+            else:
+                vanished.append(name)
+    if any(at >= count for at in differing):
         known = _Known(listing, {*changed, *vanished})
-        for folder, relative, readers in folders:
-            _list_again(folder, relative, readers, known, changed)
-            if len(changed) > MANY:
-                break
+        for at in differing:
+            if at >= count and len(changed) <= MANY:
+                _list_again(listing, at - count, known, changed)
     if len(changed) > MANY:
         return None
     vanished += [path for path in later if path not in changed and not os.path.isfile(path)]
     return Changes(list(changed.values()), [path for path in vanished if path not in changed])
 
 
-def _changed_files(listing: Listing) -> tuple[dict[str, Found], list[str]]:
-    changed: dict[str, Found] = {}
-    vanished: list[str] = []
-    files, lstat = listing.files, os.lstat
-    for at, (path, inode, size, time_ns) in enumerate(
-            zip(_paths(files), _numbers(files.inodes, "Q"), _numbers(files.sizes), _numbers(files.times_ns),
-                strict=True)):
+class _Stamps(NamedTuple):
+    """By column, too: 50,000 tuples would keep the garbage collector busy."""
+
+    paths: list[bytes]
+    inodes: list[int]
+    # None: whatever it is.
+    sizes: list[int | None]
+    times_ns: list[int]
+
+
+def _differing(stamps: _Stamps, start: int, end: int) -> list[int]:
+    """Places, of `start` to `end`, of those that are not as they were, or not at all."""
+    differing, lstat = [], os.lstat
+    columns = (column[start:end] for column in stamps)
+    for at, (path, inode, size, time_ns) in enumerate(zip(*columns, strict=True), start):
         try:
             now = lstat(path)
         except OSError:
-            vanished.append(os.fsdecode(path))
+            differing.append(at)
             continue
-        if now.st_mtime_ns == time_ns and now.st_size == size and now.st_ino == inode:
-            continue
-        if stat.S_ISREG(now.st_mode):
-            name = os.fsdecode(path)
-            changed[name] = discover.found(listing.sources[files.sources[at]], name, now)
-        else:
-            vanished.append(os.fsdecode(path))
-    return changed, vanished
+        if now.st_mtime_ns != time_ns or now.st_ino != inode or (size is not None and now.st_size != size):
+            differing.append(at)
+    return differing
 
 
-def _changed_folders(folders: Folders) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(path, relative, readers), parents first."""
-    for at, (path, inode, time_ns) in enumerate(
-            zip(_split(folders.paths), _numbers(folders.inodes, "Q"), _numbers(folders.times_ns), strict=True)):
+def _differing_by_two(stamps: _Stamps) -> list[int]:
+    """`_differing` of all. Much is shared with another process: the system answers two at once, Python does not."""
+    count = len(stamps.paths)
+    if count < SHARED:
+        return _differing(stamps, 0, count)
+    from kaizen.capture.workers import may_fork
+
+    if not may_fork():
+        return _differing(stamps, 0, count)
+    half = count // 2
+    answer, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
         try:
-            now = os.stat(path)
-        except OSError:
-            continue  # its parent changed, too
-        if now.st_mtime_ns != time_ns or now.st_ino != inode:
-            name, below = os.fsdecode(path), _numbers(folders.relatives)[at]
-            yield name, f"{name}/"[-below:] if below else "", folders.readers[at]
+            with open(theirs, "wb") as pipe:
+                pipe.write(_packed(_differing(stamps, half, count)))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(theirs)
+    differing = _differing(stamps, 0, half)
+    with open(answer, "rb") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return differing + (_differing(stamps, half, count) if status else _numbers(said))
+
+
+def _there(path: str, source: str) -> Found | None:
+    with contextlib.suppress(OSError):
+        now = os.lstat(path)
+        if stat.S_ISREG(now.st_mode):
+            return discover.found(source, path, now)
+    return None
 
 
 class _Known:
@@ -176,9 +222,13 @@ class _Known:
             paths, _numbers(files.devices, "Q"), _numbers(files.inodes, "Q"), strict=True) if path in self.paths}
 
 
-def _list_again(folder: str, relative: str, readers: tuple[str, ...], known: _Known, changed: dict[str, Found]) -> None:
-    with contextlib.suppress(OSError):  # vanished just now, or not readable any more: its files are looked at anyway
-        for item in discover.below(tuple(map(by_name, readers)), folder, relative, but=known.folders):
+def _list_again(listing: Listing, at: int, known: _Known, changed: dict[str, Found]) -> None:
+    folders = listing.folders
+    path, below = os.fsdecode(_split(folders.paths)[at]), _numbers(folders.relatives)[at]
+    relative = f"{path}/"[-below:] if below else ""
+    readers = tuple(map(by_name, listing.readers[folders.readers[at]]))
+    with contextlib.suppress(OSError):  # vanished, or not readable any more: its parent and its files say so
+        for item in discover.below(readers, path, relative, but=known.folders):
             if isinstance(item, Found) and item.path not in known.paths and (
                     item.dev, item.inode) not in known.identities:
                 changed[item.path] = item
