@@ -12,7 +12,6 @@ time do not tell whether it changed, is compared with its cursor each time.
 import contextlib
 import os
 import stat
-import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Literal, NamedTuple
@@ -86,9 +85,9 @@ def key_of(readers: Readers) -> str:
 
 
 def listing_of(found: Sequence[Found], unread: Set[str], folders: Sequence[Folder], missing_roots: Iterable[str],
-               last_file_id: int) -> Listing:
-    """`unread`: paths of files that need a look whether they change or not."""
-    sure_ns = time.time_ns() - UNSURE_NS
+               began_ns: int, last_file_id: int) -> Listing:
+    """`unread`: paths of files that need a look whether they change or not. `began_ns`: before folders were listed."""
+    sure_ns = began_ns - UNSURE_NS
     sources = sorted({file.source for file in found})
     readers = sorted({folder.readers for folder in folders})
     split = [os.path.split(file.path) for file in found]

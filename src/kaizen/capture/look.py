@@ -41,6 +41,7 @@ class Whole(msgspec.Struct):
 
     key: str
     is_better: bool
+    began_ns: int
     missing_roots: list[str]
     listed: discover.Everything
 
@@ -54,11 +55,12 @@ def look(db: sqlite3.Connection, env: Mapping[str, str], config: Config, *, whol
         differing = listing.changes(before, files.paths_after(db, before.last_file_id))
         if differing is not None:
             return compared(db, differing.found, differing.vanished)
+    began_ns = time.time_ns()
     missing = [root for root in readers if not os.path.lexists(root)]
     listed = discover.everything(readers)
     news = compared(db, listed.files, [], is_whole=True)
     is_better = before is None or not whole or len(news.plan.read) > listing.MANY
-    news.whole = Whole(key, is_better, missing, listed)
+    news.whole = Whole(key, is_better, began_ns, missing, listed)
     return news
 
 
@@ -82,7 +84,8 @@ def keep(db: sqlite3.Connection, news: News) -> None:
     last_id = max((stamp.id for stamp in known.values()), default=0)
     with transaction(db):
         stored.put(db, whole.key, listing.encode(
-            listing.listing_of(news.found, unread, whole.listed.folders, whole.missing_roots, last_id)))
+            listing.listing_of(news.found, unread, whole.listed.folders, whole.missing_roots, whole.began_ns,
+                last_id)))
 
 
 def _tables(found: list[discover.Found]) -> list[discover.Found]:
