@@ -89,6 +89,7 @@ DOINGS = ("append", "new", "new folder", "nested", "remove", "remove folder", "r
 
 def do(what: str, machine: Machine, drawn: random.Random) -> None:
     top = machine.claude("")
+    top.mkdir(parents=True, exist_ok=True)  # it may be the folder that was removed
     files = sorted(path for path in top.rglob("*.jsonl") if not path.is_symlink())
     folders = sorted(path for path in top.rglob("*") if path.is_dir()) or [top]
     one, folder, number = drawn.choice(files or [top / "none"]), drawn.choice(folders), drawn.randrange(10**6)
