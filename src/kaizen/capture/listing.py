@@ -22,6 +22,7 @@ from kaizen import __version__
 from kaizen.capture import discover
 from kaizen.capture.discover import Folder, Found, Readers
 from kaizen.sources import by_name
+from kaizen.sources.shapes import Source
 
 # Bump when a source's `wants` or `prune` changes between two versions.
 RULES = 1
@@ -136,11 +137,14 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
                 changed[name] = file
             else:
                 vanished.append(name)
-    if any(at >= count for at in differing):
-        known = _Known(listing, {*changed, *vanished})
-        for at in differing:
-            if at >= count and len(changed) <= MANY:
-                _list_again(listing, at - count, known, changed)
+    if relisted := [at - count for at in differing if at >= count]:
+        known, lengths = _Known(files, paths, folder_paths, {*changed, *vanished}), _numbers(folders.relatives)
+        for at in relisted:
+            if len(changed) > MANY:
+                return None
+            path, below = os.fsdecode(folder_paths[at]), lengths[at]
+            readers = tuple(map(by_name, listing.readers[folders.readers[at]]))
+            _list_again(path, f"{path}/"[-below:] if below else "", readers, known, changed)
     if len(changed) > MANY:
         return None
     vanished += [path for path in later if path not in changed and not os.path.isfile(path)]
@@ -211,21 +215,17 @@ def _there(path: str, source: str) -> Found | None:
 class _Known:
     """What need not be found again."""
 
-    def __init__(self, listing: Listing, but: Set[str]) -> None:
-        files = listing.files
-        paths = [os.fsdecode(path) for path in _paths(files)]
-        self.folders = frozenset(os.fsdecode(path) for path in _split(listing.folders.paths))
-        self.paths = set(paths) - but
+    def __init__(self, files: Files, paths: Iterable[bytes], folders: Iterable[bytes], but: Set[str]) -> None:
+        names = [os.fsdecode(path) for path in paths]
+        self.folders = frozenset(map(os.fsdecode, folders))
+        self.paths = set(names) - but
         # A hard link to a file that is there is no other file.
-        self.identities = {(device, inode) for path, device, inode in zip(
-            paths, _numbers(files.devices, "Q"), _numbers(files.inodes, "Q"), strict=True) if path in self.paths}
+        self.identities = {(device, inode) for name, device, inode in zip(
+            names, _numbers(files.devices, "Q"), _numbers(files.inodes, "Q"), strict=True) if name in self.paths}
 
 
-def _list_again(listing: Listing, at: int, known: _Known, changed: dict[str, Found]) -> None:
-    folders = listing.folders
-    path, below = os.fsdecode(_split(folders.paths)[at]), _numbers(folders.relatives)[at]
-    relative = f"{path}/"[-below:] if below else ""
-    readers = tuple(map(by_name, listing.readers[folders.readers[at]]))
+def _list_again(path: str, relative: str, readers: tuple[Source, ...], known: _Known, changed: dict[str, Found]
+                ) -> None:
     with contextlib.suppress(OSError):  # vanished, or not readable any more: its parent and its files say so
         for item in discover.below(readers, path, relative, but=known.folders):
             if isinstance(item, Found) and item.path not in known.paths and (

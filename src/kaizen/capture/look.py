@@ -37,7 +37,7 @@ class News(msgspec.Struct):
 
 
 class Whole(msgspec.Struct):
-    """`is_better`: than the listing that the store has."""
+    """`is_better`: than the listing that the store has, and complete."""
 
     key: str
     is_better: bool
@@ -59,7 +59,8 @@ def look(db: sqlite3.Connection, env: Mapping[str, str], config: Config, *, whol
     missing = [root for root in readers if not os.path.lexists(root)]
     listed = discover.everything(readers)
     news = compared(db, listed.files, [], is_whole=True)
-    is_better = before is None or not whole or len(news.plan.read) > listing.MANY
+    is_complete = not any(root.outcome.startswith("unreadable") for root in listed.roots)
+    is_better = is_complete and (before is None or not whole or len(news.plan.read) > listing.MANY)
     news.whole = Whole(key, is_better, began_ns, missing, listed)
     return news
 
@@ -76,16 +77,14 @@ def compared(db: sqlite3.Connection, found: list[discover.Found], vanished: list
 def keep(db: sqlite3.Connection, news: News) -> None:
     """After all of `news` was stored: the next look need not list everything."""
     whole = news.whole
-    if whole is None or not whole.is_better or any(
-            root.outcome.startswith("unreadable") for root in whole.listed.roots):
+    if whole is None or not whole.is_better:
         return
     known = files.stamps(db)
     unread = {file.path for file in (*plan(news.found, known).read, *_tables(news.found))}
     last_id = max((stamp.id for stamp in known.values()), default=0)
+    made = listing.listing_of(news.found, unread, whole.listed.folders, whole.missing_roots, whole.began_ns, last_id)
     with transaction(db):
-        stored.put(db, whole.key, listing.encode(
-            listing.listing_of(news.found, unread, whole.listed.folders, whole.missing_roots, whole.began_ns,
-                last_id)))
+        stored.put(db, whole.key, listing.encode(made))
 
 
 def _tables(found: list[discover.Found]) -> list[discover.Found]:

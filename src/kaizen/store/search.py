@@ -56,7 +56,7 @@ class Waiting(NamedTuple):
     role: str | None
     tool: str | None
     session_id: int
-    # Where its body is, for `bodies.Connection.body_of`.
+    # Where its body is, see `bodies`.
     block_id: int
     start: int
     length: int
@@ -147,8 +147,7 @@ def _prepare(db: Connection) -> None:
         db.execute("DROP TABLE IF EXISTS grams")
         db.execute("DROP TABLE IF EXISTS meta")
         db.execute(f"CREATE VIRTUAL TABLE words USING {_FTS5.format(content='content = , ')}")
-        # Fewer merges: a third of the time to index for 1 % of its size. Measured, docs/performance.md.
-        for name, value in (("automerge", 16), ("crisismerge", 32), ("hashsize", 32 << 20)):
+        for name, value in grams.SETTINGS:
             db.execute("INSERT INTO words (words, rank) VALUES (?, ?)", (name, value))
         db.execute("CREATE TABLE meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) STRICT, WITHOUT ROWID")
         db.execute(f"PRAGMA user_version={SCHEMA}")
