@@ -1,12 +1,13 @@
 """Small stores built directly through the schema: what views and commands are tested on."""
 
+from operator import add
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 import msgspec
 
-from kaizen.store import bodies
+from kaizen.store import bodies, usage
 from kaizen.store.key_hash import row_hash
 from kaizen.store.open import open_store
 from kaizen.store.usage import QUARTER_MS, SUMS
@@ -126,10 +127,10 @@ class Seed:
 
     def done(self) -> Connection:
         self.db.execute("BEGIN")
-        for table in ("usage_by_quarter", "usage_by_session"):
+        for table in usage.KEYS:
             self.db.execute(f"DELETE FROM {table}")
-        quarters: dict[tuple[Any, ...], list[int]] = {}
-        sessions: dict[tuple[Any, ...], list[int]] = {}
+        quarters: dict[tuple[int, int, str, str], list[int]] = {}
+        sessions: dict[tuple[int, str], list[int]] = {}
         for session, workspace, agent, model, ts_ms, pusd, *tokens in self.db.execute(
             f"""SELECT s.id, ifnull(s.workspace_id, 0), s.agent, ifnull(e.model, ''), e.ts_ms, e.cost_pusd,
                            {", ".join(f"e.{name}" for name in TOKENS)}
@@ -137,19 +138,13 @@ class Seed:
                      WHERE e.kind = 'cost' AND e.duplicate_of IS NULL"""
         ):
             amounts = [1, *[token or 0 for token in tokens], pusd or 0, int(pusd is None)]
-            for table, key in (
-                (quarters, (ts_ms // QUARTER_MS, workspace, agent, model)),
-                (sessions, (session, model)),
+            for sums in (
+                quarters.setdefault((ts_ms // QUARTER_MS, workspace, agent, model), [0] * len(SUMS)),
+                sessions.setdefault((session, model), [0] * len(SUMS)),
             ):
-                table[key] = [a + b for a, b in zip(table.get(key, [0] * len(SUMS)), amounts, strict=True)]
-        self.db.executemany(
-            f"INSERT INTO usage_by_quarter VALUES ({', '.join('?' * (4 + len(SUMS)))})",
-            [(*key, *amounts) for key, amounts in quarters.items()],
-        )
-        self.db.executemany(
-            f"INSERT INTO usage_by_session VALUES ({', '.join('?' * (2 + len(SUMS)))})",
-            [(*key, *amounts) for key, amounts in sessions.items()],
-        )
+                sums[:] = map(add, sums, amounts)
+        usage.add_by_quarter(self.db, quarters)
+        usage.add_by_session(self.db, sessions)
         self.db.execute("""UPDATE sessions SET
             events = (SELECT count(*) FROM events WHERE session_id = sessions.id),
             tool_calls = (SELECT count(*) FROM events WHERE session_id = sessions.id AND kind = 'tool_call'),

@@ -26,8 +26,18 @@ TOKENS = (
     "cache_write_1h_tokens",
 )
 Row = tuple[Any, ...]
-TOOLS = """SELECT session_id, tool, count(*), sum(status = 'error'), sum(status = 'denied')
-             FROM spans WHERE tool <> '' GROUP BY 1, 2 ORDER BY 1, 2"""
+# What is kept: what it must equal.
+COUNTED = {
+    "SELECT * FROM tools_used ORDER BY 1, 2":
+        """SELECT session_id, tool, count(*), sum(status = 'error'), sum(status = 'denied')
+             FROM spans WHERE tool <> '' GROUP BY 1, 2 ORDER BY 1, 2""",
+    "SELECT * FROM tools_total WHERE calls > 0 ORDER BY 1":
+        """SELECT tool, count(*), sum(status = 'error'), sum(status = 'denied')
+             FROM spans WHERE tool <> '' GROUP BY 1 ORDER BY 1""",
+    "SELECT * FROM sessions_total WHERE sessions > 0 ORDER BY 1, 2":
+        """SELECT agent, ifnull(model, ''), count(*), sum(parent_host_id IS NULL), sum(prompts), sum(tool_calls),
+                  sum(errors) FROM sessions WHERE events > 0 GROUP BY 1, 2 ORDER BY 1, 2""",
+}  # fmt: skip
 
 
 class Machine:
@@ -205,7 +215,8 @@ def assert_rolled_up(machine: Machine) -> None:
     db = machine.store()
     try:
         assert usage.stored(db) == usage.rebuilt(db)
-        assert db.execute("SELECT * FROM tools_used ORDER BY 1, 2").fetchall() == db.execute(TOOLS).fetchall()
+        for kept, counted in COUNTED.items():
+            assert db.execute(kept).fetchall() == db.execute(counted).fetchall()
     finally:
         db.close()
 

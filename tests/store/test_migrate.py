@@ -8,7 +8,7 @@ import pytest
 
 from kaizen.store import integrity, migrate
 from kaizen.store.open import database_of, open_store
-from support import FIXTURES, Machine
+from support import FIXTURES, Machine, assert_rolled_up
 
 Columns = dict[str, list[str]]
 
@@ -63,6 +63,7 @@ def test_everything_is_kept(machine: Machine, version: int, monkeypatch: pytest.
         assert integrity.problems(db) == []
         for table in ("events", "body_places", "sightings", "spans", "sessions", "files", "blocks", "folds"):
             assert db.execute(f"SELECT * FROM {table}").fetchall() == counts[table], table
+    assert_rolled_up(machine)
     assert machine.dump() == before
     report = machine.load()
     assert (report.new_bytes, report.new_events) == (0, 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaizen.store import costs, rollups, session_rows, used
+from kaizen.store import costs, rollups, session_rows
 from kaizen.store.filter import Filter
 from seeded import T0, small_world
 
@@ -37,13 +37,17 @@ def test_a_window_of_requests_is_a_look_up_per_session(only: Filter, tmp_path: P
 
 
 @pytest.mark.parametrize("only", FILTERS)
-def test_quarters_of_a_window_are_a_range(only: Filter, tmp_path: Path) -> None:
+def test_quarters_and_hours_of_a_window_are_a_range(only: Filter, tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    for call in (
-        lambda db: list(rollups.usage_by_day(db, only, 1_966_000, 1_967_000, 4)),
-        lambda db: list(rollups.usage_by(db, "model", only, 1_966_000, 1_967_000)),
+    quarters = "SEARCH usage_by_quarter USING PRIMARY KEY (quarter>? AND quarter<?)"
+    hours = "SEARCH usage_by_hour USING PRIMARY KEY (hour>? AND hour<?)"
+    for call, range_ in (
+        (lambda db: list(rollups.usage_by_day(db, only, 1_966_667, None, 4)), quarters),
+        (lambda db: list(rollups.usage_by_day(db, only, None, None, 22)), quarters),
+        (lambda db: list(rollups.usage_by_day(db, only, None, None, 4)), quarters if only.workspace_ids else hours),
+        (lambda db: list(rollups.usage_by(db, "model", only, 1_966_000, 1_967_000)), quarters),
     ):
-        assert "SEARCH usage_by_quarter USING PRIMARY KEY (quarter>? AND quarter<?)" in plan_of(db, call)
+        assert range_ in plan_of(db, call)
 
 
 def test_a_page_of_sessions_reads_no_more_than_it_shows(tmp_path: Path) -> None:
@@ -66,15 +70,17 @@ def test_pages_of_sessions_join_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("only", [Filter(), Filter(agent="claude")])
-@pytest.mark.parametrize("start_ms", [None, T0])
-def test_sessions_are_counted_without_their_table(only: Filter, start_ms: int | None, tmp_path: Path) -> None:
+def test_sessions_of_a_window_are_counted_without_their_table(only: Filter, tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    plan = plan_of(db, lambda db: session_rows.counts(db, only, start_ms, None))
+    plan = plan_of(db, lambda db: session_rows.counts(db, only, T0, None))
     assert "USING COVERING INDEX sessions_counted" in plan
 
 
-def test_calls_are_counted_in_the_order_of_an_index(tmp_path: Path) -> None:
+@pytest.mark.parametrize("only", [Filter(), Filter(agent="claude")])
+def test_all_time_of_all_workspaces_takes_as_long_as_there_are_agents_and_models(only: Filter, tmp_path: Path) -> None:
     db = small_world(tmp_path)
-    plan = plan_of(db, lambda db: used.span_tools(db, Filter(), None, None))
-    assert "USING COVERING INDEX tools_counted" in plan
-    assert "FOR GROUP BY" not in plan
+    assert "sessions_total" in plan_of(db, lambda db: session_rows.counts(db, only, None, None))
+    for key in ("agent", "model", "agent_model"):
+        plan = plan_of(db, lambda db, key=key: list(rollups.usage_of_all_time(db, key, only)))  # type: ignore[misc]
+        assert "usage_total" in plan
+        assert "usage_by" not in plan

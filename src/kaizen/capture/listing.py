@@ -14,7 +14,7 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator, Sequence, Set
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -123,11 +123,9 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
     if any(map(os.path.lexists, listing.missing_roots)):
         return None
     files, folders = listing.files, listing.folders
-    paths, folder_paths = list(_paths(files)), _split(folders.paths)
-    count = len(paths)
-    differing = _differing_by_two(_Stamps(
-        paths + folder_paths, _numbers(files.inodes + folders.inodes, "Q"),
-        [*_numbers(files.sizes), *[None] * len(folder_paths)], _numbers(files.times_ns + folders.times_ns)))
+    count = len(files.sources)
+    differing = _differing_by_two(listing)
+    paths = list(_paths(files, 0, count)) if differing else []
     changed: dict[str, Found] = {}
     vanished: list[str] = []
     for at in differing:
@@ -138,7 +136,8 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
             else:
                 vanished.append(name)
     if relisted := [at - count for at in differing if at >= count]:
-        known, lengths = _Known(files, paths, folder_paths, {*changed, *vanished}), _numbers(folders.relatives)
+        folder_paths, lengths = _split(folders.paths), _numbers(folders.relatives)
+        known = _Known(files, paths, folder_paths, {*changed, *vanished})
         for at in relisted:
             if len(changed) > MANY:
                 return None
@@ -151,21 +150,17 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
     return Changes(list(changed.values()), [path for path in vanished if path not in changed])
 
 
-class _Stamps(NamedTuple):
-    """By column, too: 50,000 tuples would keep the garbage collector busy."""
-
-    paths: list[bytes]
-    inodes: list[int]
-    # None: whatever it is.
-    sizes: list[int | None]
-    times_ns: list[int]
-
-
-def _differing(stamps: _Stamps, start: int, end: int) -> list[int]:
-    """Places, of `start` to `end`, of those that are not as they were, or not at all."""
+def _differing(listing: Listing, start: int, end: int) -> list[int]:
+    """Places, of `start` to `end`, of what is not as it was, or not at all; folders stand behind the files."""
+    files, folders = listing.files, listing.folders
+    count = len(files.sources)
+    here, there = slice(min(start, count), min(end, count)), slice(max(0, start - count), max(0, end - count))
+    paths = [*_paths(files, here.start, here.stop), *_split(folders.paths)[there]]
+    inodes = [*_numbers(files.inodes, "Q", here), *_numbers(folders.inodes, "Q", there)]
+    sizes = [*_numbers(files.sizes, "q", here), *[None] * (there.stop - there.start)]
+    times_ns = [*_numbers(files.times_ns, "q", here), *_numbers(folders.times_ns, "q", there)]
     differing, lstat = [], os.lstat
-    columns = (column[start:end] for column in stamps)
-    for at, (path, inode, size, time_ns) in enumerate(zip(*columns, strict=True), start):
+    for at, (path, inode, size, time_ns) in enumerate(zip(paths, inodes, sizes, times_ns, strict=True), start):
         try:
             now = lstat(path)
         except OSError:
@@ -176,15 +171,15 @@ def _differing(stamps: _Stamps, start: int, end: int) -> list[int]:
     return differing
 
 
-def _differing_by_two(stamps: _Stamps) -> list[int]:
+def _differing_by_two(listing: Listing) -> list[int]:
     """`_differing` of all. Much is shared with another process: the system answers two at once, Python does not."""
-    count = len(stamps.paths)
+    count = len(listing.files.sources) + len(listing.folders.readers)
     if count < SHARED:
-        return _differing(stamps, 0, count)
+        return _differing(listing, 0, count)
     from kaizen.capture.workers import may_fork
 
     if not may_fork():
-        return _differing(stamps, 0, count)
+        return _differing(listing, 0, count)
     half = count // 2
     answer, theirs = os.pipe()
     child = os.fork()
@@ -192,16 +187,16 @@ def _differing_by_two(stamps: _Stamps) -> list[int]:
         code = 1
         try:
             with open(theirs, "wb") as pipe:
-                pipe.write(_packed(_differing(stamps, half, count)))
+                pipe.write(_packed(_differing(listing, half, count)))
             code = 0
         finally:
             os._exit(code)
     os.close(theirs)
-    differing = _differing(stamps, 0, half)
+    differing = _differing(listing, 0, half)
     with open(answer, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
-    return differing + (_differing(stamps, half, count) if status else _numbers(said))
+    return differing + (_differing(listing, half, count) if status else _numbers(said))
 
 
 def _there(path: str, source: str) -> Found | None:
@@ -233,9 +228,9 @@ def _list_again(path: str, relative: str, readers: tuple[Source, ...], known: _K
                 changed[item.path] = item
 
 
-def _paths(files: Files) -> Iterator[bytes]:
+def _paths(files: Files, start: int, end: int) -> Iterator[bytes]:
     parents = [os.path.join(parent, b"") for parent in _split(files.parents)]
-    for place, name in zip(_numbers(files.places), _split(files.names), strict=True):
+    for place, name in zip(_numbers(files.places, "q", slice(start, end)), _split(files.names)[start:end], strict=True):
         yield parents[place] + name
 
 
@@ -251,8 +246,8 @@ def _packed(numbers: Iterable[int], kind: Literal["q", "Q"] = "q") -> bytes:
     return array(kind, numbers).tobytes()
 
 
-def _numbers(packed: bytes, kind: Literal["q", "Q"] = "q") -> list[int]:
-    return array(kind, packed).tolist()
+def _numbers(packed: bytes, kind: Literal["q", "Q"] = "q", part: slice = slice(None)) -> list[int]:
+    return array(kind, packed)[part].tolist()
 
 
 def _64_bits(number: int) -> int:

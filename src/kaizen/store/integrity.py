@@ -4,7 +4,7 @@ from sqlite3 import Connection
 
 from kaizen.store import costs
 from kaizen.store.rows import scalar
-from kaizen.store.usage import SUMS
+from kaizen.store.usage import KEYS, SUMS
 
 
 def table_counts(db: Connection) -> dict[str, int]:
@@ -32,7 +32,7 @@ def problems(db: Connection) -> list[str]:
 def rollup_drift(db: Connection) -> list[str]:
     """Where a roll-up does not equal the events it sums up; empty is good."""
     wrong, real = [], costs.total(db)
-    for table in ("usage_by_quarter", "usage_by_session"):
+    for table in KEYS:
         rolled = db.execute(f"SELECT {', '.join(f'ifnull(sum({name}), 0)' for name in SUMS)} FROM {table}").fetchone()
         wrong += [
             f"{table}.{name}: {have} instead of {want}"

@@ -9,16 +9,17 @@ from kaizen.store.rows import all_of
 
 
 def tools(db: Connection) -> list[str]:
-    return [name for (name,) in db.execute("SELECT DISTINCT tool FROM tools_used ORDER BY 1")]
+    return [name for (name,) in db.execute("SELECT tool FROM tools_total WHERE calls > 0 ORDER BY 1")]
 
 
 def span_tools(db: Connection, only: Filter, start_ms: int | None, end_ms: int | None) -> list[tuple[Any, ...]]:
-    """(tool, calls, not ok, denied) by number of calls. All time comes from the counts kept by session."""
-    # A scope without conditions need not look at sessions at all.
-    joined = "JOIN sessions AS s ON s.id = session_id" if only.on("s.") != Filter().on("s.") else ""
+    """(tool, calls, not ok, denied) by number of calls. All time comes from counts that are kept."""
+    is_everywhere = only.workspace_ids is None and only.agent is None
+    joined = "" if is_everywhere else "JOIN sessions AS s ON s.id = session_id"
     if start_ms is None and end_ms is None:
-        counts, table = "sum(u.calls), sum(u.errors), sum(u.denied)", "tools_used AS u"
-        where, args = all_of(*only.on("s."))
+        counts = "sum(u.calls), sum(u.errors), sum(u.denied)"
+        table = "tools_total AS u" if is_everywhere else "tools_used AS u"
+        where, args = all_of(*only.on("s."), ("u.calls > ?", 0))
     else:
         counts, table = "count(*), sum(p.status = 'error'), sum(p.status = 'denied')", "spans AS p"
         where, args = all_of(

@@ -1,8 +1,8 @@
 """Tokens and cost of a window, grouped by one thing. The rows add up to the total, in every zone, to the micro-dollar.
 
-All time comes from the roll-up by session, days and windows from the one by quarter hour; the parts of a window that
-are no whole quarter are counted request by request. `tool` is an estimate: nobody bills tools, so each request is
-split evenly over the tool calls it made, remainders to the first ones.
+All time comes from the totals and the roll-up by session, days and windows from the ones by hour and quarter hour; the
+parts of a window that are no whole quarter are counted request by request. `tool` is an estimate: nobody bills tools,
+so each request is split evenly over the tool calls it made, remainders to the first ones.
 """
 
 from collections import defaultdict
@@ -111,7 +111,7 @@ def by_agent_and_model(db: Connection, scope: Scope, window: Window) -> tuple[Gr
 def _by_rollup(db: Connection, scope: Scope, window: Window, key: Key) -> Iterable[tuple[Any, Amounts]]:
     if window.is_all:
         # The same sums from fewer rows: there are far fewer sessions than quarter hours with something in them.
-        yield from rollups.usage_of_sessions(db, key, scope.filter)
+        yield from rollups.usage_of_all_time(db, key, scope.filter)
         return
     first, last, edges = whole_quarters(window)
     if first is None or last is None or first < last:
@@ -124,7 +124,7 @@ def _by_session_key(
     db: Connection, scope: Scope, window: Window, key: Literal["session", "branch"]
 ) -> Iterable[tuple[Any, Amounts]]:
     if window.is_all:
-        return rollups.usage_of_sessions(db, key, scope.filter)
+        return rollups.usage_of_all_time(db, key, scope.filter)
     return costs.usage_of_events(db, key, scope.filter, window.start_ms, window.end_ms)
 
 
