@@ -23,6 +23,18 @@ def answers(task):
 def main():
     serve(str, answers)
 """
+# Notes each answer in a file. A pipe holds no two of them.
+AHEAD = """
+from kaizen.capture.pipes import serve
+
+def answers(path):
+    with open(path, "a") as made:
+        made.write(".")
+    yield "x" * 1_000_000
+
+def main():
+    serve(str, answers)
+"""
 # Prints what comes of three tasks, by copies of this process and by new ones.
 BOTH_WAYS = """
 from kaizen.capture import workers
@@ -65,6 +77,32 @@ def test_both_kinds_answer_alike(echo: Path) -> None:
     done = subprocess.run([sys.executable, "-c", BOTH_WAYS], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["a a b b c c"] * 2
     assert not done.stderr
+
+
+@pytest.mark.parametrize("may_fork", [True, False])
+def test_neither_side_waits_for_the_other(echo: Path, monkeypatch: pytest.MonkeyPatch, may_fork: bool) -> None:
+    """More tasks than their pipe holds, and more answers than theirs holds and a worker keeps."""
+    monkeypatch.setattr(workers, "may_fork", lambda: may_fork)
+    tasks = [str(number) * 100_000 for number in range(10)] * 10
+    with Workers("echo") as pool:
+        assert sorted(pool.frames(tasks, str)) == sorted(tasks * 2)
+
+
+@pytest.mark.parametrize("may_fork", [True, False])
+def test_a_worker_goes_on_while_its_parent_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_fork: bool
+                                                   ) -> None:
+    (tmp_path / "ahead.py").write_text(AHEAD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(workers, "may_fork", lambda: may_fork)
+    with Workers("ahead") as pool:
+        frames = pool.frames([str(tmp_path / "made")] * 8, str)
+        next(frames)
+        until = time.monotonic() + 10
+        while (tmp_path / "made").stat().st_size < 8 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (tmp_path / "made").stat().st_size == 8
+        assert len(list(frames)) == 7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

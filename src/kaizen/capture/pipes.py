@@ -5,14 +5,19 @@ however its parent ended. It imports what its tasks need and nothing else: it st
 """
 
 import contextlib
+import os
+import select
 import struct
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 GONE = "a parser process ended unexpectedly"
+# A commit of the parent takes 0.2 s, in which a worker makes some 2 MB.
+AHEAD_BYTES = 4 << 20
 _LENGTH = struct.Struct(">I")
 
 
@@ -25,12 +30,65 @@ def serve(task: type[T], perform: Callable[[T], Iterable[object]]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()  # drafts hold no cycles
     encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(task).decode
-    source, sink = open(0, "rb", closefd=False), open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
+    ends = _Ends(0, 1)
     with contextlib.suppress(BrokenPipeError):
-        while head := source.read(_LENGTH.size):
-            for frame in perform(decode(source.read(_LENGTH.unpack(head)[0]))):
-                send(sink, encode(frame))
-            send(sink, b"")
+        for message in ends.messages():
+            for frame in perform(decode(message)):
+                ends.send(encode(frame))
+            ends.send(b"")
+
+
+class _Ends:
+    """A worker's ends of the pipes to and from its parent. Neither waits for the other: up to `AHEAD_BYTES` are kept
+    of what the parent does not take just now, and whatever it sends is taken at once."""
+
+    def __init__(self, source: int, sink: int) -> None:
+        os.set_blocking(sink, False)
+        self._source, self._sink, self._is_over = source, sink, False
+        self._incoming, self._outgoing, self._kept = bytearray(), deque[memoryview](), 0
+
+    def messages(self) -> Iterator[bytes]:
+        """Until the parent ends them. At the end everything is sent."""
+        head = _LENGTH.size
+        while self._incoming or not self._is_over:
+            size = _LENGTH.unpack(self._incoming[:head])[0] if len(self._incoming) >= head else head
+            if len(self._incoming) >= head + size:
+                message = bytes(self._incoming[head : head + size])
+                del self._incoming[: head + size]
+                yield message
+            elif self._is_over:
+                break
+            else:
+                self._wait()
+        while self._outgoing:
+            self._wait()
+
+    def send(self, data: bytes) -> None:
+        self._outgoing.append(memoryview(_LENGTH.pack(len(data)) + data))
+        self._kept += _LENGTH.size + len(data)
+        self._write()
+        while self._kept > AHEAD_BYTES:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until something can be read or written, and do that."""
+        ready, free, _ = select.select([] if self._is_over else [self._source],
+                                       [self._sink] if self._outgoing else [], [])
+        if free:
+            self._write()
+        if ready:
+            data = os.read(self._source, 1 << 16)
+            self._incoming += data
+            self._is_over = not data
+
+    def _write(self) -> None:
+        """What the pipe takes."""
+        with contextlib.suppress(BlockingIOError):
+            while self._outgoing:
+                count = os.write(self._sink, self._outgoing[0])
+                self._kept -= count
+                if rest := self._outgoing.popleft()[count:]:
+                    self._outgoing.appendleft(rest)
 
 
 def send(pipe: IO[bytes], data: bytes) -> None:

@@ -17,8 +17,8 @@ from kaizen.capture.pipes import GONE, receive, send
 
 # Below this many new bytes starting processes costs more than it saves (two workers: about 100 ms).
 PARALLEL_ABOVE = 8 << 20
-# Tasks that a worker has at once: it need not wait for the writer between two files.
-AHEAD = 4
+# Tasks that a worker has at once: it need not wait for the writer between two files, nor while that commits.
+AHEAD = 32
 F = TypeVar("F")
 
 
