@@ -18,7 +18,7 @@ from kaizen.capture.pipes import GONE, receive, send
 # Below this many new bytes starting processes costs more than it saves (two workers: about 100 ms).
 PARALLEL_ABOVE = 8 << 20
 # Tasks that a worker has at once: it need not wait for the writer between two files, nor while that commits.
-AHEAD = 32
+AHEAD = 12
 F = TypeVar("F")
 
 
@@ -38,7 +38,7 @@ class Workers:
     def frames(self, tasks: Iterable[object], frame: type[F]) -> Iterator[F]:
         """What comes of all tasks; the frames of one task stay in order."""
         encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(frame).decode
-        todo, unfinished = iter(tasks), dict[_Process, int]()
+        todo, unfinished = iter(tasks), dict.fromkeys(self._processes, 0)
 
         def give(process: _Process) -> bool:
             task = next(todo, None)
@@ -50,8 +50,10 @@ class Workers:
             return task is not None
 
         with selectors.DefaultSelector() as waiting:
+            for _ in range(AHEAD):  # in turns: few tasks are for all of them, too
+                for process in self._processes:
+                    unfinished[process] += give(process)
             for process in self._processes:
-                unfinished[process] = sum(give(process) for _ in range(AHEAD))
                 if unfinished[process]:
                     waiting.register(process.answers, selectors.EVENT_READ, process)
             while waiting.get_map():
