@@ -50,7 +50,7 @@ class _Ends:
     def messages(self) -> Iterator[bytes]:
         """Until the parent ends them. At the end everything is sent."""
         head = _LENGTH.size
-        while self._incoming or not self._is_over:
+        while True:
             size = _LENGTH.unpack(self._incoming[:head])[0] if len(self._incoming) >= head else head
             if len(self._incoming) >= head + size:
                 message = bytes(self._incoming[head : head + size])

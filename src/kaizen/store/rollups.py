@@ -46,8 +46,10 @@ def usage_by_day(
     if there is None:
         return
     # What lies beyond the first and the last is nothing, so those hours are whole.
-    first = there[0] // QUARTERS_OF_HOUR * QUARTERS_OF_HOUR if first is None or first <= there[0] else first
-    last = there[1] // QUARTERS_OF_HOUR * QUARTERS_OF_HOUR + 4 if last is None or last > there[1] else last
+    if first is None or first <= there[0]:
+        first = there[0] // QUARTERS_OF_HOUR * QUARTERS_OF_HOUR
+    if last is None or last > there[1]:
+        last = (there[1] // QUARTERS_OF_HOUR + 1) * QUARTERS_OF_HOUR
     step, table = 1, "quarter"
     if only.workspace_ids is None and not any(one % QUARTERS_OF_HOUR for one in (first, last, offset_quarters)):
         step, table = QUARTERS_OF_HOUR, "hour"
@@ -69,18 +71,12 @@ def quarter_span(db: Connection) -> tuple[int, int] | None:
 def usage_of_all_time(db: Connection, key: str, only: Filter) -> Iterator[tuple[Any, Amounts]]:
     """All time, by one of `_KEY_OF_SESSION`."""
     if only.workspace_ids is None and key in ("agent", "model", "agent_model"):
+        by, table = _KEY_OF_QUARTER.get(key, key), "usage_total"
         where, args = all_of(*only.on(), only.on_model("model"))
-        for found, *amounts in db.execute(
-            f"SELECT {_KEY_OF_QUARTER.get(key, key)}, {_SUMS} FROM usage_total {where} GROUP BY 1 ORDER BY 1", args
-        ):
-            yield found, tuple(amounts)
-        return
-    where, args = all_of(*only.on("s."), only.on_model("u.model"))
-    for found, *amounts in db.execute(
-        f"""SELECT {_KEY_OF_SESSION[key]}, {_SUMS} FROM usage_by_session AS u JOIN sessions AS s ON s.id = u.session_id
-                {where} GROUP BY 1 ORDER BY 1""",
-        args,
-    ):
+    else:
+        by, table = _KEY_OF_SESSION[key], "usage_by_session AS u JOIN sessions AS s ON s.id = u.session_id"
+        where, args = all_of(*only.on("s."), only.on_model("u.model"))
+    for found, *amounts in db.execute(f"SELECT {by}, {_SUMS} FROM {table} {where} GROUP BY 1 ORDER BY 1", args):
         yield found, tuple(amounts)
 
 
