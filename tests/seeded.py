@@ -58,7 +58,7 @@ class Seed:
         values["key_hash"] = row_hash(kind, values["key"], values.get("request"))
         event = self._insert("events", session_id=session, seq=seq, agent=agent, ts_ms=ts_ms, kind=kind, **values)
         if body is not None:
-            bodies.put(self.db, [(event, msgspec.json.encode(body))])
+            bodies.put(self.db, event, msgspec.json.encode(body))
         return event
 
     def cost(

@@ -13,6 +13,7 @@ from kaizen.capture.coverage import LoadReport
 from kaizen.capture.load import load
 from kaizen.config.model import Config
 from kaizen.store import usage
+from kaizen.store.bodies import BODY
 from kaizen.store.open import open_store
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -167,7 +168,7 @@ def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
         ],
         "bodies": [
             (key, msgspec.json.encode(msgspec.json.decode(body), order="sorted"))
-            for key, body in db.execute("SELECT key, body FROM bodies JOIN events ON id = event_id")
+            for key, body in db.execute(f"SELECT key, {BODY} FROM events WHERE body_block IS NOT NULL")
         ],
         "order": [
             (

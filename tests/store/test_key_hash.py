@@ -37,8 +37,14 @@ def test_what_is_looked_for_together_shares_a_number(group: str, shares: bool) -
 
 
 def test_numbers_fit_into_four_bytes() -> None:
-    found = [key_hash.key_hash(f"k{number}") for number in range(10_000)]
+    found = [key_hash.key_hash(f"line:{number}:0") for number in range(10_000)]
     assert -(2**31) <= min(found) < -(2**30) < 2**30 < max(found) < 2**31
+
+
+def test_keys_of_one_scope_lie_together() -> None:
+    found = [key_hash.key_hash(key) for key in ("call:toolu_1", "result:toolu_1", "line:toolu_1:17:0", "req:toolu_1:9")]
+    assert len(set(found)) == 4
+    assert max(found) - min(found) < 1 << 16
 
 
 def test_a_key_that_is_there_twice_is_found(tmp_path: Path) -> None:

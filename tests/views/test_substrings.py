@@ -161,7 +161,7 @@ def test_they_follow_what_is_added_grows_and_goes(tmp_path: Path) -> None:
     index.reindex(seeded(tmp_path), substring=True)
     with closing(open_store(tmp_path, write=True)) as db:
         with transaction(db) as rev:
-            bodies.put(db, [(1, b'{"text": "now it says catalogue"}')])
+            bodies.put(db, 1, b'{"text": "now it says catalogue"}')
             db.execute("UPDATE events SET rev = ? WHERE id = 1", (rev,))
         index.catch_up(tmp_path)
         assert seqs(run(db, tmp_path, "~atalog")) == [0]
@@ -175,7 +175,7 @@ def test_a_text_that_changed_is_found_once(tmp_path: Path) -> None:
     index.reindex(seeded(tmp_path), substring=True)
     with closing(open_store(tmp_path, write=True)) as db:
         with transaction(db) as rev:
-            bodies.put(db, [(1, b'{"text": "Fix the loginTest, please, and the login page"}')])
+            bodies.put(db, 1, b'{"text": "Fix the loginTest, please, and the login page"}')
             db.execute("UPDATE events SET rev = ? WHERE id = 1", (rev,))
         index.catch_up(tmp_path)
         assert run(db, tmp_path, "~ogin").total_at_least == 1

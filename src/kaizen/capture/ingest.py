@@ -331,7 +331,7 @@ class Ingest:
         if not fresh:
             return
         event_id = events.reserve_ids(self._db, len(fresh))
-        rows, of_bodies, own = [], [], []
+        rows = []
         for key, item in fresh.items():
             d = item.draft
             session, seq = places[key]
@@ -339,17 +339,11 @@ class Ingest:
             rows.append((event_id, session.id, seq, self._agent, key, ts_ms, item.ts_exact, d.kind, d.role, d.tool,
                          d.call_id, d.request if d.kind == "tool_call" else None, d.model, d.is_error,
                          d.is_sidechain, d.latency_ms, d.stop_reason, d.retry_count, d.is_copy, d.flag,
-                         self._file_id, item.at, self._rev, hashes[key]))
-            if item.length:
-                of_bodies.append((event_id, self._block_id(item.block), item.start, item.length))
-            elif item.body is not None:
-                own.append((event_id, item.body))
+                         self._file_id, item.at, self._rev, hashes[key], *self._place(item)))
             self._span_time(session, ts_ms)
             self._seen[session.id].append(_seen(seq, item))
             event_id += 1
         events.insert(self._db, rows)
-        bodies.place(self._db, of_bodies)
-        bodies.put(self._db, own)
         self.new_events += len(rows)
 
     def _merge(self, there: events.Known, item: Parsed) -> None:
@@ -390,7 +384,7 @@ class Ingest:
         united = {**(bodies.payload(offered) or {}), **old}
         if united == old:
             return False
-        bodies.put(self._db, [(event_id, fitted(united)[0])])
+        bodies.put(self._db, event_id, fitted(united)[0])
         return True
 
     def _unite(self, kept: Parsed, other: Parsed) -> None:
@@ -415,6 +409,14 @@ class Ingest:
         if self._opened[0] != item.block:
             self._opened = (item.block, bodies.opened(*self._blocks[item.block]))
         return self._opened[1][item.start : item.start + item.length]
+
+    def _place(self, item: Parsed) -> tuple[int, int, int] | tuple[None, None, None]:
+        """Where the payload of an item of this batch is in the store: block, start, length."""
+        if item.length:
+            return self._block_id(item.block), item.start, item.length
+        if item.body is not None:
+            return bodies.add_block(self._db, bodies.PLAIN, item.body), 0, len(item.body)
+        return None, None, None
 
     def _block_id(self, block: int) -> int:
         """Blocks are stored when the first event that is new needs them: of a copied history nothing is."""

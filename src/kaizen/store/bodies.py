@@ -1,10 +1,9 @@
-"""Payloads as stored: JSON, in compressed blocks that several share. `bodies` shows them one by one."""
+"""Payloads as stored: JSON, in compressed blocks that several share. Each event says where its own is."""
 
 import sqlite3
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -13,6 +12,8 @@ import msgspec
 # Of a session that is read from end to end most bodies lie in the block that the one before was in.
 KEPT_BLOCKS = 8
 PLAIN, ZSTD = 0, 1
+# The payload of a row of `events`, in SQL; NULL when there is none, or it was deleted by `gc`.
+BODY = "body_of(body_block, body_start, body_length)"
 
 _decode = msgspec.json.Decoder().decode
 
@@ -23,8 +24,7 @@ def payload(body: bytes | None) -> dict[str, Any] | None:
 
 
 class Connection(sqlite3.Connection):
-    """Knows `body_of(block, start, length)`, on which the view `bodies` rests. Who reads many bodies asks it directly:
-    SQLite would copy each one twice."""
+    """Knows `body_of`, see `BODY`. Who reads many bodies asks it directly: SQLite would copy each one twice."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -39,8 +39,8 @@ class _Reader:
         self._db = db
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
-    def __call__(self, block_id: int, start: int, length: int) -> bytes:
-        return self.block(block_id)[start : start + length]
+    def __call__(self, block_id: int | None, start: int, length: int) -> bytes | None:
+        return None if block_id is None else self.block(block_id)[start : start + length]
 
     def block(self, block_id: int) -> bytes:
         block = self._kept.get(block_id)
@@ -62,24 +62,20 @@ def add_block(db: sqlite3.Connection, codec: int, block: bytes) -> int:
     return int(db.execute("INSERT INTO blocks (codec, block) VALUES (?, ?) RETURNING id", (codec, block)).fetchone()[0])
 
 
-def place(db: sqlite3.Connection, rows: Sequence[tuple[int, int, int, int]]) -> None:
-    """(event id, block id, start, length) each; an event's old body is replaced."""
-    db.executemany("INSERT OR REPLACE INTO body_places VALUES (?, ?, ?, ?)", rows)
-
-
-def put(db: sqlite3.Connection, rows: Iterable[tuple[int, bytes]]) -> None:
-    """(event id, JSON) each, every one in a block of its own."""
-    place(db, [(event_id, add_block(db, PLAIN, body), 0, len(body)) for event_id, body in rows])
+def put(db: sqlite3.Connection, event_id: int, body: bytes) -> None:
+    """Replace an event's payload, in a block of its own."""
+    db.execute("UPDATE events SET body_block = ?, body_start = 0, body_length = ? WHERE id = ?",
+               (add_block(db, PLAIN, body), len(body), event_id))
 
 
 def body(db: sqlite3.Connection, event_id: int) -> bytes | None:
-    found = db.execute("SELECT body FROM bodies WHERE event_id = ?", (event_id,)).fetchone()
+    found = db.execute(f"SELECT {BODY} FROM events WHERE id = ?", (event_id,)).fetchone()
     return None if found is None else found[0]
 
 
 def sweep(db: sqlite3.Connection) -> None:
     """Delete blocks that hold no event's body any more."""
-    db.execute("DELETE FROM blocks WHERE id NOT IN (SELECT block_id FROM body_places)")
+    db.execute("DELETE FROM blocks WHERE id NOT IN (SELECT body_block FROM events WHERE body_block IS NOT NULL)")
 
 
 class _Local(threading.local):

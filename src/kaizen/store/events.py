@@ -5,12 +5,12 @@ from sqlite3 import Connection
 
 import msgspec
 
+from kaizen.store.bodies import BODY
+
 NAMES = ("id", "session_id", "seq", "agent", "key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request",
          "model", "is_error", "is_sidechain", "latency_ms", "stop_reason", "retry_count", "is_copy", "flag", "file_id",
-         "file_offset", "rev", "key_hash")
+         "file_offset", "rev", "key_hash", "body_block", "body_start", "body_length")
 _INSERT = f"INSERT INTO events ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
-# What goes with an event. Ingest runs without SQLite's cascades, see `store.open.trust`.
-_PARTS = ("body_places", "sightings")
 
 
 class Known(msgspec.Struct, gc=False):
@@ -77,8 +77,8 @@ class Stored(msgspec.Struct, gc=False):
 def of_session(db: Connection, session_id: int) -> Iterator[Stored]:
     """Everything a fold looks at, in `seq` order."""
     for row in db.execute(
-        """SELECT seq, ts_ms, ts_exact, kind, role, tool, call_id, request, is_error, latency_ms, stop_reason, body
-             FROM events LEFT JOIN bodies ON event_id = id
+        f"""SELECT seq, ts_ms, ts_exact, kind, role, tool, call_id, request, is_error, latency_ms, stop_reason, {BODY}
+             FROM events
             WHERE session_id = ? AND kind <> 'cost' ORDER BY seq""", (session_id,)):
         yield Stored(*row)
 
@@ -142,7 +142,7 @@ def has_first_hand(db: Connection, session_id: int) -> bool:
 
 
 def delete(db: Connection, event_ids: Iterable[int]) -> None:
+    """With their sightings: ingest runs without SQLite's cascades, see `store.open.trust`."""
     rows = [(event_id,) for event_id in event_ids]
-    for table in _PARTS:
-        db.executemany(f"DELETE FROM {table} WHERE event_id = ?", rows)
+    db.executemany("DELETE FROM sightings WHERE event_id = ?", rows)
     db.executemany("DELETE FROM events WHERE id = ?", rows)

@@ -5,6 +5,7 @@ from sqlite3 import Connection
 
 import msgspec
 
+from kaizen.store.bodies import BODY
 from kaizen.store.rows import all_of
 
 
@@ -32,11 +33,11 @@ class Fed(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
-_SELECT = """SELECT e.id, e.session_id, s.host_id, e.agent, w.path, e.seq, e.ts_ms, e.kind, e.role, e.tool, e.call_id,
+_SELECT = f"""SELECT e.id, e.session_id, s.host_id, e.agent, w.path, e.seq, e.ts_ms, e.kind, e.role, e.tool, e.call_id,
                     e.model, e.is_error, e.latency_ms, e.input_tokens, e.output_tokens, e.reasoning_tokens,
-                    e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, b.body
+                    e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, {BODY}
                FROM events AS e JOIN sessions AS s ON s.id = e.session_id
-               LEFT JOIN workspaces AS w ON w.id = s.workspace_id LEFT JOIN bodies AS b ON b.event_id = e.id"""
+               LEFT JOIN workspaces AS w ON w.id = s.workspace_id"""
 
 
 def newest_id(db: Connection) -> int:

@@ -1,5 +1,8 @@
 """The number under which `events` finds a key: 4 bytes of an index instead of 70 (docs/adr/0017).
 
+A key is `<word>:<scope>:<rest>`; the scope is a conversation, or a call, record or response. Keys of one scope have
+numbers near each other, so what is stored together touches few pages of the index.
+
 Keys that share a number are told apart by the rows themselves. All requests that are looked for together share one on
 purpose: the variants of a request, and the requests of one capture.
 """
@@ -11,7 +14,8 @@ from kaizen.model.captured import MARK
 
 def key_hash(key: str) -> int:
     """Of events other than requests. Signed, so that SQLite needs 4 bytes for it, not 6."""
-    return crc32(key.encode()) - (1 << 31)
+    scope = key.partition(":")[2].partition(":")[0]
+    return (crc32(scope.encode()) & 0xFFFF0000 | crc32(key.encode()) & 0xFFFF) - (1 << 31)
 
 
 def group_hash(group: str) -> int:

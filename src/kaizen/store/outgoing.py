@@ -5,6 +5,7 @@ from sqlite3 import Connection
 
 import msgspec
 
+from kaizen.store.bodies import BODY
 from kaizen.store.rows import row, rows, scalar
 
 
@@ -71,7 +72,7 @@ class Span(msgspec.Struct, gc=False, frozen=True):
     lead_time_ms: int | None
 
 
-_EVENT = ", ".join(("e." if name != "body" else "b.") + name for name in Event.__struct_fields__)
+_EVENT = ", ".join(name if name != "body" else BODY for name in Event.__struct_fields__)
 _SESSION = ", ".join(Session.__struct_fields__)
 _SPAN = ", ".join(Span.__struct_fields__)
 
@@ -85,8 +86,7 @@ def next_rev(db: Connection, after: int) -> int | None:
 
 def events(db: Connection, rev: int) -> Iterator[Event]:
     for found in db.execute(
-            f"""SELECT {_EVENT} FROM events AS e LEFT JOIN bodies AS b ON b.event_id = e.id
-                 WHERE e.rev = ? ORDER BY e.id""", (rev,)):
+            f"SELECT {_EVENT} FROM events WHERE rev = ? ORDER BY id", (rev,)):
         yield Event(*found)
 
 
@@ -105,8 +105,7 @@ def active_between(db: Connection, start_ms: int, end_ms: int) -> list[Session]:
 
 def events_between(db: Connection, session_id: int, start_ms: int, end_ms: int) -> Iterator[Event]:
     for found in db.execute(
-            f"""SELECT {_EVENT} FROM events AS e LEFT JOIN bodies AS b ON b.event_id = e.id
-                 WHERE e.session_id = ? AND e.ts_ms >= ? AND e.ts_ms < ? ORDER BY e.seq""",
+            f"SELECT {_EVENT} FROM events WHERE session_id = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY seq",
             (session_id, start_ms, end_ms)):
         yield Event(*found)
 

@@ -6,6 +6,7 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.model.span import SpanStatus
+from kaizen.store.bodies import BODY
 from kaizen.store.rows import all_of, rows
 
 
@@ -31,7 +32,7 @@ class EventRow(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
-_EVENT = ", ".join(EventRow.__struct_fields__)
+_EVENT = ", ".join(name if name != "body" else BODY for name in EventRow.__struct_fields__)
 
 
 def event_rows(
@@ -46,7 +47,7 @@ def event_rows(
     return rows(
         EventRow,
         db.execute(
-            f"SELECT {_EVENT} FROM events LEFT JOIN bodies ON event_id = id {where} ORDER BY seq LIMIT ?",
+            f"SELECT {_EVENT} FROM events {where} ORDER BY seq LIMIT ?",
             (*args, limit or -1),
         ),
     )

@@ -1,7 +1,7 @@
 """Deleting what is old, by last activity. The caller owns the transaction.
 
 Numbers stay: sessions, roll-ups and every `cost` row, because a request that a later file shows again must be known to
-have been counted. What can go is text (`bodies`), and with `events` the rows of messages and tools and what is derived
+have been counted. What can go is text, and with `events` the rows of messages and tools and what is derived
 from them.
 """
 
@@ -24,12 +24,11 @@ class Plan(msgspec.Struct):
 
 
 _OLD = "SELECT id FROM sessions WHERE ended_at_ms < ?"
-_GONE = f"SELECT id FROM events WHERE session_id IN ({_OLD})"
 
 
 def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
     bodies, size = db.execute(
-        f"SELECT count(*), ifnull(sum(length), 0) FROM body_places WHERE event_id IN ({_GONE})", (before_ms,)
+        f"SELECT count(body_block), ifnull(sum(body_length), 0) FROM events WHERE session_id IN ({_OLD})", (before_ms,)
     ).fetchone()
     events = scalar(db, f"SELECT count(*) FROM events WHERE kind <> 'cost' AND session_id IN ({_OLD})", (before_ms,))
     return Plan(scalar(db, f"SELECT count(*) FROM ({_OLD})", (before_ms,)), bodies, size, events if with_events else 0)
@@ -38,8 +37,8 @@ def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
 def delete_bodies(db: Connection, before_ms: int, limit: int) -> int:
     """At most `limit` rows; returns how many it were."""
     return db.execute(
-        f"""DELETE FROM body_places WHERE event_id IN
-              (SELECT event_id FROM body_places WHERE event_id IN ({_GONE}) LIMIT ?)""",
+        f"""UPDATE events SET body_block = NULL, body_start = NULL, body_length = NULL WHERE id IN
+              (SELECT id FROM events WHERE body_block IS NOT NULL AND session_id IN ({_OLD}) LIMIT ?)""",
         (before_ms, limit),
     ).rowcount
 

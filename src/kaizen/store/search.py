@@ -1,9 +1,9 @@
 """The full-text index: `search.db` beside the store, rebuildable from it at any time.
 
-`words` is a contentless FTS5 table: it knows which words are in which event, not the text; snippets come from `bodies`.
+`words` is a contentless FTS5 table: it knows which words are in which event, not the text, which is in the store.
 Its rowid is the event's id. An event indexed before and changed since gets a second row, whose rowid has the change's
 `rev` above bit 40: text of an event only ever grows, so the old row stays true. Rows of deleted events stay until the
-next rebuild and are never shown, because every look-up joins `events` and `bodies`.
+next rebuild and are never shown, because every look-up joins `events`.
 
 `meta` holds how far the index is: the last `(rev, id)` of the store's change feed, and which store and which settings
 it belongs to. Rows and position are written in one transaction, so a crash repeats work and never loses it.
@@ -21,6 +21,7 @@ import msgspec
 
 from kaizen.errors import SearchUnavailable
 from kaizen.store import grams
+from kaizen.store.bodies import BODY
 from kaizen.store.open import database_of
 
 SCHEMA = 1
@@ -56,7 +57,7 @@ class Waiting(NamedTuple):
     role: str | None
     tool: str | None
     session_id: int
-    # Where its body is, see `bodies`.
+    # Where its payload is.
     block_id: int
     start: int
     length: int
@@ -240,9 +241,9 @@ def excluded_sessions(db: Connection, exclude: Sequence[str]) -> frozenset[int]:
 
 
 # Of an import tens of thousands of events share a `rev`: (rev, id) > (?, ?) would seek the first and step from there.
-_WAITING = """SELECT e.rev, e.id, e.kind, e.role, e.tool, e.session_id, b.block_id, b.start, b.length
-                FROM events AS e INDEXED BY events_by_rev CROSS JOIN body_places AS b ON b.event_id = e.id
-               WHERE {} ORDER BY e.rev, e.id LIMIT ?"""
+_WAITING = """SELECT e.rev, e.id, e.kind, e.role, e.tool, e.session_id, e.body_block, e.body_start, e.body_length
+                FROM events AS e INDEXED BY events_by_rev
+               WHERE {} AND e.body_block IS NOT NULL ORDER BY e.rev, e.id LIMIT ?"""
 
 
 def waiting(db: Connection, at: Position, limit: int) -> list[Waiting]:
@@ -257,8 +258,7 @@ def count_waiting(db: Connection, at: Position, limit: int = 1_000_000) -> int:
     """Events with text after a position, counted up to `limit`."""
     return int(db.execute(
         """SELECT count(*) FROM (SELECT 1 FROM events AS e INDEXED BY events_by_rev
-                                  CROSS JOIN bodies AS b ON b.event_id = e.id
-                                  WHERE e.rev >= ? AND (e.rev, e.id) > (?, ?) LIMIT ?)""",
+                                  WHERE e.rev >= ? AND (e.rev, e.id) > (?, ?) AND e.body_block IS NOT NULL LIMIT ?)""",
         (at.rev, at.rev, at.id, limit)).fetchone()[0])
 
 
@@ -295,7 +295,7 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
         rows = db.execute(f"""
             SELECT e.id, 0.0, e.ts_ms, e.session_id
               FROM sessions AS s CROSS JOIN events AS e ON e.session_id = s.id
-             WHERE {where} AND EXISTS (SELECT 1 FROM bodies WHERE event_id = e.id)
+             WHERE {where} AND e.body_block IS NOT NULL
              ORDER BY s.started_at_ms DESC, s.id DESC, e.seq DESC LIMIT ?""", (*args, 2 * HALF + 1)).fetchall()
         return [Candidate(*row) for row in rows[: 2 * HALF]], len(rows) <= 2 * HALF
 
@@ -304,7 +304,7 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
             SELECT w.rowid, {_RANK[table]}, e.ts_ms, e.session_id
               FROM found.{table} AS w CROSS JOIN events AS e ON e.id = (w.rowid & {ID_MASK})
              CROSS JOIN sessions AS s ON s.id = e.session_id
-             WHERE {table} MATCH ? AND {where} AND EXISTS (SELECT 1 FROM bodies WHERE event_id = e.id)
+             WHERE {table} MATCH ? AND {where} AND e.body_block IS NOT NULL
              ORDER BY w.rowid {order} LIMIT ?""", (match, *args, HALF)).fetchall()
 
     rows = some("ASC")
@@ -324,14 +324,14 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
 def bodies(db: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
     """(event id, body), in the order of the ids."""
     for event_id in ids:
-        yield from db.execute("SELECT event_id, body FROM bodies WHERE event_id = ?", (event_id,))
+        yield from db.execute(f"SELECT id, {BODY} FROM events WHERE id = ? AND body_block IS NOT NULL", (event_id,))
 
 
 def found(db: Connection, ids: Sequence[int]) -> dict[int, Found]:
     return {row[0]: Found(*row) for row in db.execute(
-        """SELECT e.id, s.id, s.host_id, e.seq, e.ts_ms, e.agent, e.kind, e.role, e.tool, b.body
+        f"""SELECT e.id, s.id, s.host_id, e.seq, e.ts_ms, e.agent, e.kind, e.role, e.tool, {BODY}
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.id = wanted.value
-             JOIN sessions AS s ON s.id = e.session_id JOIN bodies AS b ON b.event_id = e.id""",
+             JOIN sessions AS s ON s.id = e.session_id WHERE e.body_block IS NOT NULL""",
         (msgspec.json.encode(ids).decode(),))}
 
 
