@@ -19,7 +19,7 @@ from kaizen.capture.lines import MAX_LINE, Clock, opened, whole
 from kaizen.capture.marked import marked_lines
 from kaizen.capture.pipes import serve
 from kaizen.model.event import Draft, SessionDraft
-from kaizen.model.request import Request, absorb
+from kaizen.model.request import Request, absorb, speaks_for
 from kaizen.pricing import PriceBook
 from kaizen.sources import by_name
 from kaizen.sources.shapes import LineSource, Malformed
@@ -107,8 +107,11 @@ class _Skimming:
         key = draft.key, host, draft.is_copy
         offered = request_of(draft, at, is_exact, host, None)
         there = self._kept.setdefault(key, offered)
-        if there is not offered:
-            absorb(there, offered)
+        if there is offered:
+            return
+        if speaks_for(offered, there):  # as most do: a stream tells more each time
+            self._kept[key], there, offered = offered, offered, there
+        absorb(there, offered)
 
 
 def perform(task: SkimTask) -> Iterator[list[Skimmed]]:

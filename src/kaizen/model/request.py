@@ -83,8 +83,8 @@ KNOWN = ("latency_ms", "context_max_tokens", "ttft_ms", "retry_count", "reported
 _known = attrgetter(*KNOWN)
 
 
-def _speaks_for(other: Request, kept: Request) -> bool:
-    """`other.rank() > kept.rank()`, decided by the output alone where that differs: most records of a stream do."""
+def speaks_for(other: Request, kept: Request) -> bool:
+    """Whether the usage of both is the other's: `other.rank() > kept.rank()`, decided by the output alone where that differs: most records of a stream do."""
     mine, theirs = kept.output_tokens, other.output_tokens
     if mine is not None and theirs is not None and mine != theirs and kept.duplicate_of == other.duplicate_of:
         return theirs > mine
@@ -98,7 +98,7 @@ def absorb(kept: Request, other: Request) -> bool:
     `is_copy`) is the caller's.
     """
     changed = False
-    if _speaks_for(other, kept):
+    if speaks_for(other, kept):
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
         changed = True
