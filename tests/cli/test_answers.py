@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kaizen.store import integrity
 from kaizen.store.open import open_store
 
 from .conftest import Kaizen
@@ -173,6 +174,10 @@ def test_gc_plans_and_does_only_when_told(kaizen: Kaizen, home: Path) -> None:
     db = open_store(home)
     assert db.execute("SELECT count(*) FROM events WHERE kind <> 'cost'").fetchone() == (1,)  # the newest session's
     assert db.execute("SELECT count(*) FROM sessions").fetchone() == (4,)
+    assert db.execute("SELECT count(*) FROM blocks WHERE id NOT IN (SELECT body_block FROM events"
+                      " WHERE body_block IS NOT NULL)").fetchone() == (0,)
+    assert db.execute("PRAGMA freelist_count").fetchone() == (0,)  # the file is as small as what is left
+    assert integrity.problems(db) == []
 
 
 def test_gc_keeps_what_was_active_lately(kaizen: Kaizen) -> None:

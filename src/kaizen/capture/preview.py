@@ -66,8 +66,8 @@ def _batches(wanted: Iterable[discover.Found]) -> Iterator[list[tuple[str, str]]
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """A tenth of the time went into looking for cycles among requests, which hold none. What is there in the end is never
-    looked through, or all of it would be as soon as something else is made."""
+    """A tenth of the time went into looking for cycles among requests, which hold none. What there is in the end is
+    never looked through, or all of it would be as soon as something else is made."""
     gc.disable()
     try:
         yield

@@ -15,8 +15,8 @@ from kaizen.model.times import DAY_MS
 from kaizen.store import retention
 from kaizen.store.open import database_of, open_store, readable_errors, transaction
 
-# Rows deleted per transaction, so that nobody waits for long.
-BATCH = 2_000
+# Sessions of one transaction, so that nobody waits for long.
+BATCH = 20
 
 
 class Collected(msgspec.Struct):
@@ -68,15 +68,13 @@ def _delete(run: Run, before_ms: int, *, with_events: bool) -> None:
         contextlib.closing(open_store(run.home, write=True)) as db,
     ):
         run.catch_up(db)  # what is to be sent is made from what is deleted here
-        steps = [retention.delete_bodies, *([retention.delete_events] if with_events else [])]
-        for step in steps:
-            gone = BATCH
-            while gone:
-                with transaction(db):
-                    gone = step(db, before_ms, BATCH)
-        if with_events:
+        old = retention.old_sessions(db, before_ms)
+        for start in range(0, len(old), BATCH):
             with transaction(db):
-                retention.delete_derived(db, before_ms)
+                some = old[start : start + BATCH]
+                retention.delete_bodies(db, some)
+                if with_events:
+                    retention.delete_events(db, some)
         retention.shrink(db)
     with contextlib.suppress(SearchUnavailable):
         wanted = run.config.search

@@ -84,7 +84,8 @@ _known = attrgetter(*KNOWN)
 
 
 def speaks_for(other: Request, kept: Request) -> bool:
-    """Whether the usage of both is the other's: `other.rank() > kept.rank()`, decided by the output alone where that differs: most records of a stream do."""
+    """Whether the usage of both is the other's: `other.rank() > kept.rank()`, decided by the output alone where that
+    differs: most records of a stream do."""
     mine, theirs = kept.output_tokens, other.output_tokens
     if mine is not None and theirs is not None and mine != theirs and kept.duplicate_of == other.duplicate_of:
         return theirs > mine

@@ -5,12 +5,13 @@ have been counted. What can go is text, and with `events` the rows of messages a
 from them.
 """
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 import msgspec
 
 from kaizen.store import bodies
-from kaizen.store.open import transaction
+from kaizen.store.open import transaction, trust
 from kaizen.store.rows import scalar
 
 
@@ -24,6 +25,7 @@ class Plan(msgspec.Struct):
 
 
 _OLD = "SELECT id FROM sessions WHERE ended_at_ms < ?"
+_GIVEN = "SELECT value FROM json_each(?)"
 
 
 def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
@@ -34,31 +36,30 @@ def plan(db: Connection, before_ms: int, *, with_events: bool) -> Plan:
     return Plan(scalar(db, f"SELECT count(*) FROM ({_OLD})", (before_ms,)), bodies, size, events if with_events else 0)
 
 
-def delete_bodies(db: Connection, before_ms: int, limit: int) -> int:
-    """At most `limit` rows; returns how many it were."""
-    return db.execute(
-        f"""UPDATE events SET body_block = NULL, body_start = NULL, body_length = NULL WHERE id IN
-              (SELECT id FROM events WHERE body_block IS NOT NULL AND session_id IN ({_OLD}) LIMIT ?)""",
-        (before_ms, limit),
-    ).rowcount
+def old_sessions(db: Connection, before_ms: int) -> list[int]:
+    return [one for (one,) in db.execute(f"{_OLD} ORDER BY id", (before_ms,))]
 
 
-def delete_events(db: Connection, before_ms: int, limit: int) -> int:
-    return db.execute(
-        f"""DELETE FROM events WHERE id IN
-              (SELECT id FROM events WHERE kind <> 'cost' AND session_id IN ({_OLD}) LIMIT ?)""",
-        (before_ms, limit),
-    ).rowcount
+def delete_bodies(db: Connection, session_ids: Sequence[int]) -> None:
+    db.execute(f"""UPDATE events SET body_block = NULL, body_start = NULL, body_length = NULL
+                    WHERE session_id IN ({_GIVEN}) AND body_block IS NOT NULL""", (_listed(session_ids),))
 
 
-def delete_derived(db: Connection, before_ms: int) -> None:
+def delete_events(db: Connection, session_ids: Sequence[int]) -> None:
+    """And what is derived from them."""
+    db.execute(f"DELETE FROM events WHERE session_id IN ({_GIVEN}) AND kind <> 'cost'", (_listed(session_ids),))
     for table in ("spans", "turns", "tools_used"):
-        db.execute(f"DELETE FROM {table} WHERE session_id IN ({_OLD})", (before_ms,))
+        db.execute(f"DELETE FROM {table} WHERE session_id IN ({_GIVEN})", (_listed(session_ids),))
 
 
 def shrink(db: Connection) -> None:
     """Give what is free back to the file system. Outside a transaction."""
+    trust(db)  # for each block that goes SQLite would look through all events
     with transaction(db):
         bodies.sweep(db)
-    db.execute("PRAGMA incremental_vacuum").fetchall()
+    db.executescript("PRAGMA incremental_vacuum")  # `execute` takes one step, which frees one page
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _listed(ids: Sequence[int]) -> str:
+    return msgspec.json.encode(ids).decode()
