@@ -184,7 +184,12 @@ def test_gc_keeps_what_was_active_lately(kaizen: Kaizen) -> None:
     assert kaizen("gc", "--days", "30", "--json").json["data"]["bodies"] == 0
 
 
-def test_doctor_finds_sums_that_do_not_add_up(kaizen: Kaizen, home: Path) -> None:
+@pytest.mark.parametrize(("change", "said"), [
+    ("UPDATE usage_by_quarter SET requests = requests + 1 WHERE agent = 'codex'", "usage_by_quarter.requests"),
+    ("UPDATE tools_total SET calls = calls + 1", "tools_total: "),
+    ("DELETE FROM sessions_total WHERE agent = 'codex'", "sessions_total: "),
+])
+def test_doctor_finds_sums_that_do_not_add_up(kaizen: Kaizen, home: Path, change: str, said: str) -> None:
     healthy = kaizen("doctor", READ, "--json")
     assert healthy.status == 0
     names = {check["name"]: check for check in healthy.json["data"]["checks"]}
@@ -192,11 +197,13 @@ def test_doctor_finds_sums_that_do_not_add_up(kaizen: Kaizen, home: Path) -> Non
     assert "house-model: 1 request" in names["prices"]["details"]
     assert names["coverage"]["details"] == ["/traces/first.jsonl:4900: bad_json"]
     db = open_store(home, write=True)
-    db.execute("UPDATE usage_by_quarter SET requests = requests + 1 WHERE agent = 'codex'")
+    db.execute(change)
     db.close()
     broken = kaizen("doctor", READ, "--json")
     assert broken.status == 4
     assert msgspec.json.decode(broken.err)["error"]["code"] == "check_failed"
+    checks = {check["name"]: check for check in broken.json["data"]["checks"]}
+    assert checks["sums"]["details"][0].startswith(said)
 
 
 def test_completions_are_scripts(kaizen: Kaizen) -> None:

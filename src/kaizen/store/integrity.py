@@ -6,6 +6,19 @@ from kaizen.store import costs
 from kaizen.store.rows import scalar
 from kaizen.store.usage import KEYS, SUMS
 
+# What is kept: what it must equal.
+_COUNTED = {
+    "SELECT session_id, tool, calls, errors, denied FROM tools_used":
+        """SELECT session_id, tool, count(*), sum(status = 'error'), sum(status = 'denied')
+             FROM spans WHERE tool <> '' GROUP BY 1, 2""",
+    "SELECT tool, calls, errors, denied FROM tools_total WHERE calls > 0":
+        """SELECT tool, count(*), sum(status = 'error'), sum(status = 'denied')
+             FROM spans WHERE tool <> '' GROUP BY 1""",
+    "SELECT agent, model, sessions, roots, prompts, tool_calls, errors FROM sessions_total WHERE sessions > 0":
+        """SELECT agent, ifnull(model, ''), count(*), sum(parent_host_id IS NULL), sum(prompts), sum(tool_calls),
+                  sum(errors) FROM sessions WHERE events > 0 GROUP BY 1, 2""",
+}  # fmt: skip
+
 
 def table_counts(db: Connection) -> dict[str, int]:
     asked = ("sessions WHERE events > 0", "events", "files", "workspaces")
@@ -30,7 +43,7 @@ def problems(db: Connection) -> list[str]:
 
 
 def rollup_drift(db: Connection) -> list[str]:
-    """Where a roll-up does not equal the events it sums up; empty is good."""
+    """Where a roll-up does not equal what it sums up; empty is good."""
     wrong, real = [], costs.total(db)
     for table in KEYS:
         rolled = db.execute(f"SELECT {', '.join(f'ifnull(sum({name}), 0)' for name in SUMS)} FROM {table}").fetchone()
@@ -39,6 +52,11 @@ def rollup_drift(db: Connection) -> list[str]:
             for name, have, want in zip(SUMS, rolled, real, strict=True)
             if have != want
         ]
+    for kept, counted in _COUNTED.items():
+        table = kept.partition(" FROM ")[2].partition(" ")[0]
+        have, want = set(db.execute(kept)), set(db.execute(counted))
+        wrong += [f"{table}: {one} is kept, but not what is counted" for one in sorted(have - want, key=repr)[:10]]
+        wrong += [f"{table}: {one} is counted, but not kept" for one in sorted(want - have, key=repr)[:10]]
     return wrong
 
 

@@ -65,11 +65,11 @@ def sums(drift: Sequence[str]) -> Check:
         return Check(
             "sums",
             "fail",
-            "Stored sums differ from the requests they sum up.",
+            "Stored sums differ from what they sum up.",
             "Rebuild them: kaizen load --rebuild. Please report this.",
             list(drift),
         )
-    return Check("sums", "ok", "Stored sums equal the requests they sum up.")
+    return Check("sums", "ok", "Stored sums equal what they sum up.")
 
 
 def roots(found: Sequence[Root]) -> list[Check]:
