@@ -207,6 +207,7 @@ def small_world(home: Path) -> Connection:
         file_id=trace,
         file_offset=120,
     )
+    seed.row("file_sessions", file_id=trace, session_id=first)
     seed.row("sightings", event_id=one, file_id=trace, file_offset=60, output_tokens=3)
     seed.row("sightings", event_id=one, file_id=trace, file_offset=120, output_tokens=400)
     seed.event(first, "message", T0 + 5_000, role="assistant", request="m1", body={"text": "I will look at the test."})

@@ -146,6 +146,7 @@ _EVENT = (
 def dump(db: sqlite3.Connection) -> dict[str, list[Row]]:
     """Everything the store says, without the numbers that depend on when it was said."""
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert integrity.outliving(db) == []
     name = {one: f"{agent}/{host}" for one, agent, host in db.execute("SELECT id, agent, host_id FROM sessions")}
     key = {(session, seq): key for session, seq, key in db.execute("SELECT session_id, seq, key FROM events")}
     found: dict[str, list[Row]] = {

@@ -95,6 +95,7 @@ class Ingest:
         self._blocks, self._block_ids = batch.blocks, dict[int, int]()
         self._opened: tuple[int, bytes] = (-1, b"")
         self._file_id = self._put_file(batch)
+        self._file_sessions: set[tuple[int, int]] = set()
         self._voided: set[str] = set()
         if batch.replaces:
             self._void()
@@ -105,6 +106,7 @@ class Ingest:
         if agent == "codex":
             self._captured({item.draft.session for item in items if item.draft.kind == "cost"} | self._voided)
         self._others([item for item in items if item.draft.kind != "cost"])
+        events.add_file_sessions(self._db, self._file_sessions)
 
     def _forget(self) -> None:
         self._sessions.clear()
@@ -264,6 +266,7 @@ class Ingest:
             self._book(row, session, +1)
             self._span_time(session, row.ts_ms)
         requests.update(db, updated, self._rev)
+        self._file_sessions.update((one.file_id, one.session_id) for one in (*fresh, *updated) if one.file_id)
         for session_id in {one.session_id for one in (*fresh, *updated, *(before[row.key] for row in updated))}:
             self._session_of(session_id).model = requests.last_model(db, session_id)
         requests.add_sightings(db, [(row.id, self._file_id, at, output) for row, at, output in sightings])
@@ -344,6 +347,7 @@ class Ingest:
             self._seen[session.id].append(_seen(seq, item))
             event_id += 1
         events.insert(self._db, rows)
+        self._file_sessions.update((self._file_id, session.id) for session, _ in places.values())
         self.new_events += len(rows)
 
     def _merge(self, there: events.Known, item: Parsed) -> None:
@@ -357,6 +361,8 @@ class Ingest:
                 self._refold.update((holder.id, session.id))
             there.is_copy = draft.is_copy
             events.move(self._db, there.id, there.session_id, there.seq, there.is_copy, self._rev)
+            if there.file_id:
+                self._file_sessions.add((there.file_id, session.id))
         if there.kind != "tool_result":
             return
         is_error = draft.is_error if there.is_error is None else bool(there.is_error or draft.is_error)

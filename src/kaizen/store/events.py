@@ -10,6 +10,7 @@ from kaizen.store.bodies import BODY
 NAMES = ("id", "session_id", "seq", "agent", "key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request",
          "model", "is_error", "is_sidechain", "latency_ms", "stop_reason", "retry_count", "is_copy", "flag", "file_id",
          "file_offset", "rev", "key_hash", "body_block", "body_start", "body_length")
+_OF_FILE = "session_id IN (SELECT session_id FROM file_sessions WHERE file_id = ?1) AND file_id = ?1"
 _INSERT = f"INSERT INTO events ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
 
 
@@ -90,7 +91,7 @@ def has_before(db: Connection, session_id: int, seq: int) -> bool:
 
 
 def sessions_of_file(db: Connection, file_id: int) -> list[int]:
-    return [row[0] for row in db.execute("SELECT DISTINCT session_id FROM events WHERE file_id = ?", (file_id,))]
+    return [row[0] for row in db.execute(f"SELECT DISTINCT session_id FROM events WHERE {_OF_FILE}", (file_id,))]
 
 
 def places(db: Connection, event_ids: Iterable[int]) -> list[tuple[int, int]]:
@@ -99,7 +100,7 @@ def places(db: Connection, event_ids: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def places_of_file(db: Connection, file_id: int) -> list[tuple[int, int]]:
-    return list(db.execute("SELECT session_id, seq FROM events WHERE file_id = ?", (file_id,)))
+    return list(db.execute(f"SELECT session_id, seq FROM events WHERE {_OF_FILE}", (file_id,)))
 
 
 def places_of_session(db: Connection, session_id: int) -> list[tuple[int, int]]:
@@ -113,9 +114,15 @@ def touch(db: Connection, session_id: int, rev: int) -> None:
 
 
 def delete_of_file(db: Connection, file_id: int) -> None:
-    delete(db, [row[0] for row in db.execute("SELECT id FROM events WHERE file_id = ?", (file_id,))])
+    delete(db, [row[0] for row in db.execute(f"SELECT id FROM events WHERE {_OF_FILE}", (file_id,))])
+    db.execute("DELETE FROM file_sessions WHERE file_id = ?", (file_id,))
     db.execute("DELETE FROM sightings WHERE file_id = ?", (file_id,))
     db.execute("DELETE FROM repeats WHERE teller_id = ?", (file_id,))
+
+
+def add_file_sessions(db: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """(file id, session id) of events that were stored or changed. Without its pair an event outlives its file."""
+    db.executemany("INSERT OR IGNORE INTO file_sessions VALUES (?, ?)", sorted(pairs))
 
 
 def add_repeats(db: Connection, teller_ids: Iterable[int], repeater_id: int) -> None:

@@ -39,7 +39,18 @@ def problems(db: Connection) -> list[str]:
                 ON b.key_hash = a.key_hash AND b.id > a.id AND b.agent = a.agent AND b.key = a.key LIMIT 20"""
         )
     ]
-    return [text for text in found if text != "ok"] + foreign + twice
+    return [text for text in found if text != "ok"] + foreign + twice + outliving(db)
+
+
+def outliving(db: Connection) -> list[str]:
+    """Events that would stay when the file that told them is rewritten."""
+    return [
+        f"{agent}: {key} would outlive file {file_id}"
+        for agent, key, file_id in db.execute(
+            """SELECT agent, key, file_id FROM events
+                WHERE file_id IS NOT NULL AND (file_id, session_id) NOT IN (SELECT * FROM file_sessions) LIMIT 20"""
+        )
+    ]
 
 
 def rollup_drift(db: Connection) -> list[str]:
