@@ -79,8 +79,7 @@ def of_session(db: Connection, session_id: int) -> Iterator[Stored]:
     """Everything a fold looks at, in `seq` order."""
     for row in db.execute(
         f"""SELECT seq, ts_ms, ts_exact, kind, role, tool, call_id, request, is_error, latency_ms, stop_reason, {BODY}
-             FROM events
-            WHERE session_id = ? AND kind <> 'cost' ORDER BY seq""", (session_id,)):
+             FROM events WHERE session_id = ? AND kind <> 'cost' ORDER BY seq""", (session_id,)):
         yield Stored(*row)
 
 

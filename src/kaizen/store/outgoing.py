@@ -85,8 +85,7 @@ def next_rev(db: Connection, after: int) -> int | None:
 
 
 def events(db: Connection, rev: int) -> Iterator[Event]:
-    for found in db.execute(
-            f"SELECT {_EVENT} FROM events WHERE rev = ? ORDER BY id", (rev,)):
+    for found in db.execute(f"SELECT {_EVENT} FROM events WHERE rev = ? ORDER BY id", (rev,)):
         yield Event(*found)
 
 

@@ -44,13 +44,8 @@ def event_rows(
         ("seq > ?", after),
         ("kind IN (SELECT value FROM json_each(?))", None if kinds is None else msgspec.json.encode(kinds).decode()),
     )
-    return rows(
-        EventRow,
-        db.execute(
-            f"SELECT {_EVENT} FROM events {where} ORDER BY seq LIMIT ?",
-            (*args, limit or -1),
-        ),
-    )
+    asked = f"SELECT {_EVENT} FROM events {where} ORDER BY seq LIMIT ?"
+    return rows(EventRow, db.execute(asked, (*args, limit or -1)))
 
 
 class SpanRow(msgspec.Struct, frozen=True):

@@ -1,8 +1,7 @@
 """Deleting what is old, by last activity. The caller owns the transaction.
 
 Numbers stay: sessions, roll-ups and every `cost` row, because a request that a later file shows again must be known to
-have been counted. What can go is text, and with `events` the rows of messages and tools and what is derived
-from them.
+have been counted. What can go is text, and with `events` the rows of messages and tools and what is derived from them.
 """
 
 from collections.abc import Sequence
