@@ -13,7 +13,7 @@ import contextlib
 import os
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Literal
 
 import msgspec
@@ -24,8 +24,8 @@ from kaizen.capture.discover import Folder, Found, Readers
 from kaizen.sources import by_name
 from kaizen.sources.shapes import Source
 
-# Bump when a source's `wants` or `prune` changes between two versions.
-RULES = 1
+# Bump when a source's `wants` or `prune` changes between two versions, or what a listing is made of.
+RULES = 2
 UNSURE_NS = 2_000_000_000
 # More files than this to be looked at one by one: better list everything again.
 MANY = 200
@@ -36,11 +36,8 @@ SHARED = 10_000
 class Files(msgspec.Struct, array_like=True):
     """By column, numbers as they are in memory: 40,000 files are decoded in 5 ms, as many objects would take 30."""
 
-    # Texts are as the system spells them, each with a NUL behind it.
-    parents: bytes
-    # Index in `parents`.
-    places: bytes
-    names: bytes
+    # As the system spells them, each with a NUL behind it.
+    paths: bytes
     # Index in `Listing.sources`, a byte each.
     sources: bytes
     devices: bytes
@@ -91,11 +88,8 @@ def listing_of(found: Sequence[Found], unread: Set[str], folders: Sequence[Folde
     sure_ns = began_ns - UNSURE_NS
     sources = sorted({file.source for file in found})
     readers = sorted({folder.readers for folder in folders})
-    split = [os.path.split(file.path) for file in found]
-    parents = {parent: at for at, parent in enumerate(dict.fromkeys(parent for parent, _ in split))}
     files = Files(
-        _joined(parents), _packed(parents[parent] for parent, _ in split), _joined(name for _, name in split),
-        bytes(sources.index(file.source) for file in found),
+        _joined(file.path for file in found), bytes(sources.index(file.source) for file in found),
         _packed((_64_bits(file.dev) for file in found), "Q"), _packed((_64_bits(file.inode) for file in found), "Q"),
         _packed(-1 if file.path in unread else file.size for file in found), _packed(file.mtime_ns for file in found))
     here = Folders(
@@ -125,7 +119,7 @@ def changes(listing: Listing, later: Iterable[str]) -> Changes | None:
     files, folders = listing.files, listing.folders
     count = len(files.sources)
     differing = _differing_by_two(listing)
-    paths = list(_paths(files, 0, count)) if differing else []
+    paths = _split(files.paths) if differing else []
     changed: dict[str, Found] = {}
     vanished: list[str] = []
     for at in differing:
@@ -155,7 +149,7 @@ def _differing(listing: Listing, start: int, end: int) -> list[int]:
     files, folders = listing.files, listing.folders
     count = len(files.sources)
     here, there = slice(min(start, count), min(end, count)), slice(max(0, start - count), max(0, end - count))
-    paths = [*_paths(files, here.start, here.stop), *_split(folders.paths)[there]]
+    paths = [*_split(files.paths)[here], *_split(folders.paths)[there]]
     inodes = [*_numbers(files.inodes, "Q", here), *_numbers(folders.inodes, "Q", there)]
     sizes = [*_numbers(files.sizes, "q", here), *[None] * (there.stop - there.start)]
     times_ns = [*_numbers(files.times_ns, "q", here), *_numbers(folders.times_ns, "q", there)]
@@ -226,12 +220,6 @@ def _list_again(path: str, relative: str, readers: tuple[Source, ...], known: _K
             if isinstance(item, Found) and item.path not in known.paths and (
                     item.dev, item.inode) not in known.identities:
                 changed[item.path] = item
-
-
-def _paths(files: Files, start: int, end: int) -> Iterator[bytes]:
-    parents = [os.path.join(parent, b"") for parent in _split(files.parents)]
-    for place, name in zip(_numbers(files.places, "q", slice(start, end)), _split(files.names)[start:end], strict=True):
-        yield parents[place] + name
 
 
 def _joined(texts: Iterable[str]) -> bytes:
