@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-KAIZEN = [sys.executable, "-m", "kaizen"]
+KAIZEN = [str(Path(sys.executable).with_name("kaizen"))]  # as people run it
 PEER = ["daily", "--json", "--offline", "--by-agent", "--timezone", "UTC"]
 
 
