@@ -1,6 +1,6 @@
 """Small stores built directly through the schema: what views and commands are tested on."""
 
-from operator import add
+from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 from kaizen.store import bodies, usage
 from kaizen.store.key_hash import row_hash
 from kaizen.store.open import open_store
-from kaizen.store.usage import QUARTER_MS, SUMS
+from kaizen.store.usage import QUARTER_MS
 
 T0 = 1_770_000_000_000  # 2026-02-02 02:40 UTC
 TOKENS = (
@@ -129,8 +129,8 @@ class Seed:
         self.db.execute("BEGIN")
         for table in usage.KEYS:
             self.db.execute(f"DELETE FROM {table}")
-        quarters: dict[tuple[int, int, str, str], list[int]] = {}
-        sessions: dict[tuple[int, str], list[int]] = {}
+        quarters: dict[tuple[int, int, str, str], Sequence[int]] = {}
+        sessions: dict[tuple[int, str], Sequence[int]] = {}
         for session, workspace, agent, model, ts_ms, pusd, *tokens in self.db.execute(
             f"""SELECT s.id, ifnull(s.workspace_id, 0), s.agent, ifnull(e.model, ''), e.ts_ms, e.cost_pusd,
                            {", ".join(f"e.{name}" for name in TOKENS)}
@@ -138,11 +138,8 @@ class Seed:
                      WHERE e.kind = 'cost' AND e.duplicate_of IS NULL"""
         ):
             amounts = [1, *[token or 0 for token in tokens], pusd or 0, int(pusd is None)]
-            for sums in (
-                quarters.setdefault((ts_ms // QUARTER_MS, workspace, agent, model), [0] * len(SUMS)),
-                sessions.setdefault((session, model), [0] * len(SUMS)),
-            ):
-                sums[:] = map(add, sums, amounts)
+            usage.sum_up(quarters, (ts_ms // QUARTER_MS, workspace, agent, model), amounts)
+            usage.sum_up(sessions, (session, model), amounts)
         usage.add_by_quarter(self.db, quarters)
         usage.add_by_session(self.db, sessions)
         self.db.execute("""UPDATE sessions SET

@@ -421,7 +421,7 @@ class Ingest:
         if item.length:
             return self._block_id(item.block), item.start, item.length
         if item.body is not None:
-            return bodies.add_block(self._db, bodies.PLAIN, item.body), 0, len(item.body)
+            return bodies.alone(self._db, item.body)
         return None, None, None
 
     def _block_id(self, block: int) -> int:

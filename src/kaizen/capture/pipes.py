@@ -49,23 +49,24 @@ class _Ends:
 
     def messages(self) -> Iterator[bytes]:
         """Until the parent ends them. At the end everything is sent."""
-        head = _LENGTH.size
-        while True:
-            size = _LENGTH.unpack(self._incoming[:head])[0] if len(self._incoming) >= head else head
-            if len(self._incoming) >= head + size:
-                message = bytes(self._incoming[head : head + size])
-                del self._incoming[: head + size]
-                yield message
-            elif self._is_over:
-                break
-            else:
-                self._wait()
+        while (head := self._taken(_LENGTH.size)) and (message := self._taken(*_LENGTH.unpack(head))) is not None:
+            yield message
         while self._outgoing:
             self._wait()
 
+    def _taken(self, size: int) -> bytes | None:
+        """The next `size` bytes; None when fewer are left at the end."""
+        while len(self._incoming) < size:
+            if self._is_over:
+                return None
+            self._wait()
+        taken = bytes(self._incoming[:size])
+        del self._incoming[:size]
+        return taken
+
     def send(self, data: bytes) -> None:
-        self._outgoing.append(memoryview(_LENGTH.pack(len(data)) + data))
-        self._kept += _LENGTH.size + len(data)
+        self._outgoing.append(framed := _framed(data))
+        self._kept += len(framed)
         self._write()
         while self._kept > AHEAD_BYTES:
             self._wait()
@@ -92,9 +93,13 @@ class _Ends:
 
 
 def send(pipe: IO[bytes], data: bytes) -> None:
-    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    rest = _framed(data)
     while rest:  # a raw pipe may take a part
         rest = rest[pipe.write(rest):]
+
+
+def _framed(data: bytes) -> memoryview:
+    return memoryview(_LENGTH.pack(len(data)) + data)
 
 
 def receive(pipe: IO[bytes]) -> bytearray:

@@ -19,7 +19,7 @@ from kaizen.capture.lines import MAX_LINE, Clock, opened, whole
 from kaizen.capture.marked import marked_lines
 from kaizen.capture.pipes import serve
 from kaizen.model.event import Draft, SessionDraft
-from kaizen.model.request import Request, absorb, speaks_for
+from kaizen.model.request import Request, complete, speaks_for
 from kaizen.pricing import PriceBook
 from kaizen.sources import by_name
 from kaizen.sources.shapes import LineSource, Malformed
@@ -111,7 +111,7 @@ class _Skimming:
             return
         if speaks_for(offered, there):  # as most do: a stream tells more each time
             self._kept[key], there, offered = offered, offered, there
-        absorb(there, offered)
+        complete(there, offered)
 
 
 def perform(task: SkimTask) -> Iterator[list[Skimmed]]:

@@ -5,9 +5,7 @@ share, every request is looked at again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import add
 from sqlite3 import Connection
-from typing import TypeVar
 
 from kaizen.capture.billed import Place, judge_all, price, summed
 from kaizen.capture.skim import Skimmed
@@ -17,8 +15,6 @@ from kaizen.pricing import PriceBook
 from kaizen.store import events, requests, sessions, usage
 from kaizen.store.open import transaction
 from kaizen.store.sessions import Session
-
-Key = TypeVar("Key")
 
 
 class Tally:
@@ -67,8 +63,8 @@ class Tally:
         by_session: dict[tuple[int, str], Sequence[int]] = {}
         for (session_id, quarter, model), amounts in told.items():
             session = self._sessions[session_id - 1]
-            _add(quarters, (quarter, session.workspace_id or 0, session.agent, model), amounts)
-            _add(by_session, (session_id, model), amounts)
+            usage.sum_up(quarters, (quarter, session.workspace_id or 0, session.agent, model), amounts)
+            usage.sum_up(by_session, (session_id, model), amounts)
         usage.add_by_quarter(db, quarters)
         usage.add_by_session(db, by_session)
 
@@ -118,11 +114,6 @@ class _Shared:
                 claims, key=lambda claim: (claim[0], *all_sessions[claim[1] - 1].owner_rank()))
         judge_all(self._rows)
         return list(self._rows.values())
-
-
-def _add(sums: dict[Key, Sequence[int]], key: Key, amounts: Sequence[int]) -> None:
-    there = sums.get(key)
-    sums[key] = amounts if there is None else list(map(add, there, amounts))
 
 
 def _put_events(db: Connection, agent: str, rows: Iterable[Request], edges: Sequence[Window], rev: int) -> None:

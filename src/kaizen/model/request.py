@@ -98,11 +98,16 @@ def absorb(kept: Request, other: Request) -> bool:
     Commutative and idempotent: the outcome does not depend on which record came first. Ownership (`session_id`,
     `is_copy`) is the caller's.
     """
-    changed = False
-    if speaks_for(other, kept):
+    changed = speaks_for(other, kept)
+    if changed:
         for name in USAGE:
             setattr(kept, name, getattr(other, name))
-        changed = True
+    return complete(kept, other) or changed
+
+
+def complete(kept: Request, other: Request) -> bool:
+    """The rest of `absorb`, where the usage is `kept`'s own."""
+    changed = False
     if _known(other) != _known(kept):
         for name in KNOWN:
             value = getattr(other, name)

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, cast
 
@@ -58,14 +59,24 @@ def opened(codec: int, block: bytes) -> bytes:
     return _local().decompress(block) if codec == ZSTD else block
 
 
+def columns(names: Iterable[str], alias: str = "") -> str:
+    """Columns of `events` to SELECT; the one named `body` is the payload."""
+    return ", ".join(BODY if name == "body" else alias + name for name in names)
+
+
 def add_block(db: sqlite3.Connection, codec: int, block: bytes) -> int:
     return int(db.execute("INSERT INTO blocks (codec, block) VALUES (?, ?) RETURNING id", (codec, block)).fetchone()[0])
 
 
+def alone(db: sqlite3.Connection, body: bytes) -> tuple[int, int, int]:
+    """Block, start and length of a payload in a block of its own."""
+    return add_block(db, PLAIN, body), 0, len(body)
+
+
 def put(db: sqlite3.Connection, event_id: int, body: bytes) -> None:
-    """Replace an event's payload, in a block of its own."""
-    db.execute("UPDATE events SET body_block = ?, body_start = 0, body_length = ? WHERE id = ?",
-               (add_block(db, PLAIN, body), len(body), event_id))
+    """Replace an event's payload."""
+    db.execute("UPDATE events SET body_block = ?, body_start = ?, body_length = ? WHERE id = ?",
+               (*alone(db, body), event_id))
 
 
 def body(db: sqlite3.Connection, event_id: int) -> bytes | None:

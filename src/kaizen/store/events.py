@@ -6,6 +6,7 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.store.bodies import BODY
+from kaizen.store.rows import listed
 
 NAMES = ("id", "session_id", "seq", "agent", "key", "ts_ms", "ts_exact", "kind", "role", "tool", "call_id", "request",
          "model", "is_error", "is_sidechain", "latency_ms", "stop_reason", "retry_count", "is_copy", "flag", "file_id",
@@ -39,7 +40,7 @@ def known(db: Connection, agent: str, keys: Mapping[str, int]) -> dict[str, Know
     found = db.execute(
         """SELECT e.key, e.id, e.session_id, e.seq, e.kind, e.is_copy, e.is_error, e.latency_ms, e.file_id
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.key_hash = wanted.value AND e.agent = ?""",
-        (msgspec.json.encode(sorted(set(keys.values()))).decode(), agent))
+        (listed(sorted(set(keys.values()))), agent))
     return {row[0]: Known(*row) for row in found if row[0] in keys}
 
 

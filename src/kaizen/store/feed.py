@@ -34,10 +34,10 @@ class Fed(msgspec.Struct, frozen=True):
 
 
 _SELECT = f"""SELECT e.id, e.session_id, s.host_id, e.agent, w.path, e.seq, e.ts_ms, e.kind, e.role, e.tool, e.call_id,
-                    e.model, e.is_error, e.latency_ms, e.input_tokens, e.output_tokens, e.reasoning_tokens,
-                    e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, {BODY}
-               FROM events AS e JOIN sessions AS s ON s.id = e.session_id
-               LEFT JOIN workspaces AS w ON w.id = s.workspace_id"""
+                     e.model, e.is_error, e.latency_ms, e.input_tokens, e.output_tokens, e.reasoning_tokens,
+                     e.cache_read_tokens, e.cache_write_tokens, e.cost_pusd, {BODY}
+                FROM events AS e JOIN sessions AS s ON s.id = e.session_id
+                LEFT JOIN workspaces AS w ON w.id = s.workspace_id"""
 
 
 def newest_id(db: Connection) -> int:

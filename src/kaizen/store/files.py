@@ -6,6 +6,7 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.store import listing
+from kaizen.store.rows import listed
 
 
 class FileRow(msgspec.Struct, gc=False):
@@ -49,7 +50,7 @@ def stamps(db: Connection) -> dict[str, Stamp]:
 
 def stamps_of(db: Connection, paths: Iterable[str]) -> dict[str, Stamp]:
     return {path: Stamp(*values) for path, *values in db.execute(
-        f"{_STAMPS} WHERE path IN (SELECT value FROM json_each(?))", (msgspec.json.encode(list(paths)).decode(),))}
+        f"{_STAMPS} WHERE path IN (SELECT value FROM json_each(?))", (listed(paths),))}
 
 
 def paths_after(db: Connection, file_id: int) -> list[str]:

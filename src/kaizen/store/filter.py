@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from kaizen.store.rows import listed
+
 
 class Filter(msgspec.Struct, frozen=True):
     """None: not restricted. `model` may hold `*` and `?`."""
@@ -14,7 +16,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def _ids(self) -> str | None:
-        return None if self.workspace_ids is None else msgspec.json.encode(self.workspace_ids).decode()
+        return None if self.workspace_ids is None else listed(self.workspace_ids)
 
     def on(self, alias: str = "") -> list[tuple[str, Any]]:
         """Conditions on columns `workspace_id` and `agent` of `alias` (such as `s.`)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from kaizen.store.bodies import BODY
+from kaizen.store.bodies import columns
 from kaizen.store.rows import all_of, row, rows, scalar
 
 FOREVER_MS = 9_000_000_000_000_000
@@ -124,7 +124,7 @@ _LOCAL = ("key", "seq", "ts_ms", "kind", "role", "tool", "call_id", "model", "in
 def local_event(db: Connection, host_id: str, seq: int | None) -> dict[str, Any] | None:
     """The stored row of an item of kind `events`."""
     found = db.execute(
-        f"""SELECT {", ".join("e." + name if name != "body" else BODY for name in _LOCAL)}
+        f"""SELECT {columns(_LOCAL, "e.")}
               FROM sessions AS s JOIN events AS e ON e.session_id = s.id
              WHERE s.host_id = ? AND e.seq = ?""", (host_id, seq)).fetchone()
     return None if found is None else dict(zip(_LOCAL, found, strict=True))

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from kaizen.store.bodies import BODY
+from kaizen.store.bodies import columns
 from kaizen.store.rows import row, rows, scalar
 
 
@@ -72,7 +72,7 @@ class Span(msgspec.Struct, gc=False, frozen=True):
     lead_time_ms: int | None
 
 
-_EVENT = ", ".join(name if name != "body" else BODY for name in Event.__struct_fields__)
+_EVENT = columns(Event.__struct_fields__)
 _SESSION = ", ".join(Session.__struct_fields__)
 _SPAN = ", ".join(Span.__struct_fields__)
 

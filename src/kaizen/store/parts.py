@@ -6,8 +6,8 @@ from sqlite3 import Connection
 import msgspec
 
 from kaizen.model.span import SpanStatus
-from kaizen.store.bodies import BODY
-from kaizen.store.rows import all_of, rows
+from kaizen.store.bodies import columns
+from kaizen.store.rows import all_of, listed, rows
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class EventRow(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
-_EVENT = ", ".join(name if name != "body" else BODY for name in EventRow.__struct_fields__)
+_EVENT = columns(EventRow.__struct_fields__)
 
 
 def event_rows(
@@ -42,7 +42,7 @@ def event_rows(
     where, args = all_of(
         ("session_id = ?", session_id),
         ("seq > ?", after),
-        ("kind IN (SELECT value FROM json_each(?))", None if kinds is None else msgspec.json.encode(kinds).decode()),
+        ("kind IN (SELECT value FROM json_each(?))", None if kinds is None else listed(kinds)),
     )
     asked = f"SELECT {_EVENT} FROM events {where} ORDER BY seq LIMIT ?"
     return rows(EventRow, db.execute(asked, (*args, limit or -1)))

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
-from msgspec import json
 from msgspec.structs import astuple
 
 from kaizen.model.request import Request
 from kaizen.store.key_hash import group_hash
+from kaizen.store.rows import listed
 
 COLUMNS = Request.__struct_fields__
 _COLUMNS = ", ".join(COLUMNS)
@@ -22,7 +22,7 @@ def of_groups(db: Connection, agent: str, groups: Iterable[str]) -> list[Request
     found = db.execute(
         f"""SELECT e.key_hash, {", ".join(f"e.{name}" for name in COLUMNS)}
               FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.key_hash = wanted.value AND e.agent = ?""",
-        (json.encode(list(wanted)).decode(), agent))
+        (listed(wanted), agent))
     rows = [(hashed, Request(*row)) for hashed, *row in found]
     return [row for hashed, row in rows
             if any(row.key == bare or row.key.startswith(f"{bare}:") for bare in wanted[hashed])]

@@ -11,7 +11,7 @@ import msgspec
 
 from kaizen.store import bodies
 from kaizen.store.open import transaction, trust
-from kaizen.store.rows import scalar
+from kaizen.store.rows import listed, scalar
 
 
 class Plan(msgspec.Struct):
@@ -41,14 +41,14 @@ def old_sessions(db: Connection, before_ms: int) -> list[int]:
 
 def delete_bodies(db: Connection, session_ids: Sequence[int]) -> None:
     db.execute(f"""UPDATE events SET body_block = NULL, body_start = NULL, body_length = NULL
-                    WHERE session_id IN ({_GIVEN}) AND body_block IS NOT NULL""", (_listed(session_ids),))
+                    WHERE session_id IN ({_GIVEN}) AND body_block IS NOT NULL""", (listed(session_ids),))
 
 
 def delete_events(db: Connection, session_ids: Sequence[int]) -> None:
     """And what is derived from them."""
-    db.execute(f"DELETE FROM events WHERE session_id IN ({_GIVEN}) AND kind <> 'cost'", (_listed(session_ids),))
+    db.execute(f"DELETE FROM events WHERE session_id IN ({_GIVEN}) AND kind <> 'cost'", (listed(session_ids),))
     for table in ("spans", "turns", "tools_used"):
-        db.execute(f"DELETE FROM {table} WHERE session_id IN ({_GIVEN})", (_listed(session_ids),))
+        db.execute(f"DELETE FROM {table} WHERE session_id IN ({_GIVEN})", (listed(session_ids),))
 
 
 def shrink(db: Connection) -> None:
@@ -58,7 +58,3 @@ def shrink(db: Connection) -> None:
         bodies.sweep(db)
     db.executescript("PRAGMA incremental_vacuum")  # `execute` takes one step, which frees one page
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _listed(ids: Sequence[int]) -> str:
-    return msgspec.json.encode(ids).decode()

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import Any, Literal
 
-import msgspec
-
 from kaizen.store.filter import Filter
-from kaizen.store.rows import all_of, scalar
+from kaizen.store.rows import all_of, listed, scalar
 from kaizen.store.usage import QUARTERS_OF_HOUR, SUMS, Amounts
 
 Key = Literal["quarter", "agent", "model", "workspace_id", "agent_model"]
@@ -86,7 +84,7 @@ def usage_of(db: Connection, session_ids: Sequence[int]) -> dict[int, list[tuple
     for session_id, model, *amounts in db.execute(
         f"""SELECT session_id, model, {", ".join(SUMS)} FROM usage_by_session
                  WHERE session_id IN (SELECT value FROM json_each(?)) ORDER BY session_id, model""",
-        (msgspec.json.encode(session_ids).decode(),),
+        (listed(session_ids),),
     ):
         found.setdefault(session_id, []).append((model, tuple(amounts)))
     return found

@@ -31,6 +31,11 @@ def all_of(*conditions: tuple[str, Any]) -> tuple[str, tuple[Any, ...]]:
     return ("WHERE " + " AND ".join(sql for sql, _ in kept) if kept else ""), tuple(args)
 
 
+def listed(values: Iterable[Any]) -> str:
+    """The argument of a `json_each(?)`."""
+    return msgspec.json.encode([*values]).decode()
+
+
 def scalar(db: Connection, sql: str, args: Iterable[Any] = ()) -> Any:
     found = db.execute(sql, tuple(args)).fetchone()
     return None if found is None else found[0]

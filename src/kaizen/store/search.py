@@ -21,8 +21,9 @@ import msgspec
 
 from kaizen.errors import SearchUnavailable
 from kaizen.store import grams
-from kaizen.store.bodies import BODY
+from kaizen.store.bodies import BODY, body
 from kaizen.store.open import database_of
+from kaizen.store.rows import listed
 
 SCHEMA = 1
 ID_BITS = 40
@@ -237,7 +238,7 @@ def excluded_sessions(db: Connection, exclude: Sequence[str]) -> frozenset[int]:
                   for path in paths for pattern in patterns)]
     return frozenset(one for (one,) in db.execute(
         "SELECT id FROM sessions WHERE workspace_id IN (SELECT value FROM json_each(?))",
-        (msgspec.json.encode(ids).decode(),)))
+        (listed(ids),)))
 
 
 # Of an import tens of thousands of events share a `rev`: (rev, id) > (?, ?) would seek the first and step from there.
@@ -324,7 +325,8 @@ def candidates(db: Connection, match: str | None, where: str, args: Sequence[obj
 def bodies(db: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
     """(event id, body), in the order of the ids."""
     for event_id in ids:
-        yield from db.execute(f"SELECT id, {BODY} FROM events WHERE id = ? AND body_block IS NOT NULL", (event_id,))
+        if (text := body(db, event_id)) is not None:
+            yield event_id, text
 
 
 def found(db: Connection, ids: Sequence[int]) -> dict[int, Found]:
@@ -332,14 +334,14 @@ def found(db: Connection, ids: Sequence[int]) -> dict[int, Found]:
         f"""SELECT e.id, s.id, s.host_id, e.seq, e.ts_ms, e.agent, e.kind, e.role, e.tool, {BODY}
              FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.id = wanted.value
              JOIN sessions AS s ON s.id = e.session_id WHERE e.body_block IS NOT NULL""",
-        (msgspec.json.encode(ids).decode(),))}
+        (listed(ids),))}
 
 
 def sessions(db: Connection, ids: Sequence[int]) -> dict[int, SessionFacts]:
     return {row[0]: SessionFacts(*row) for row in db.execute(
         """SELECT s.id, s.host_id, s.agent, s.title, s.started_at_ms
              FROM json_each(?) AS wanted CROSS JOIN sessions AS s ON s.id = wanted.value""",
-        (msgspec.json.encode(ids).decode(),))}
+        (listed(ids),))}
 
 
 def marked(texts: dict[int, tuple[str, str, str, str]], match: str, start: str, end: str

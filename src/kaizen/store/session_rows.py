@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kaizen.store.filter import Filter
-from kaizen.store.rows import all_of, rows, scalar
+from kaizen.store.rows import all_of, listed, rows, scalar
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -158,7 +158,7 @@ def neighbours(db: Connection, host_ids: Sequence[str]) -> list[str]:
         """SELECT (SELECT max(host_id) FROM sessions WHERE agent = a.agent AND host_id < wanted.value),
                   (SELECT min(host_id) FROM sessions WHERE agent = a.agent AND host_id > wanted.value)
              FROM json_each(?) AS wanted CROSS JOIN (SELECT DISTINCT agent FROM sessions) AS a""",
-        (msgspec.json.encode(host_ids).decode(),),
+        (listed(host_ids),),
     )
     return sorted({host_id for pair in found for host_id in pair if host_id is not None})
 

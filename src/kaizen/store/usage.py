@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from operator import add
 from sqlite3 import Connection
+from typing import TypeVar
 
 QUARTER_MS = 900_000
 QUARTERS_OF_HOUR = 4
 SUMS = ("requests", "input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens",
         "cache_write_1h_tokens", "cost_pusd", "unpriced_requests")
 Amounts = tuple[int, int, int, int, int, int, int, int, int]
+Key = TypeVar("Key")
 # Table -> the columns that name a row.
 KEYS = {
     "usage_by_quarter": ("quarter", "workspace_id", "agent", "model"),
@@ -20,14 +22,18 @@ KEYS = {
 _SETS = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
 
 
+def sum_up(sums: dict[Key, Sequence[int]], key: Key, amounts: Sequence[int]) -> None:
+    there = sums.get(key)
+    sums[key] = amounts if there is None else list(map(add, there, amounts))
+
+
 def add_by_quarter(db: Connection, rows: Mapping[tuple[int, int, str, str], Sequence[int]]) -> None:
     """Also to the hours and totals of all workspaces. Keys are (quarter, workspace id or 0, agent, model or '')."""
-    hours: dict[tuple[int, str, str], list[int]] = {}
-    totals: dict[tuple[str, str], list[int]] = {}
+    hours: dict[tuple[int, str, str], Sequence[int]] = {}
+    totals: dict[tuple[str, str], Sequence[int]] = {}
     for (quarter, _, agent, model), amounts in rows.items():
-        for sums in (hours.setdefault((quarter // QUARTERS_OF_HOUR, agent, model), [0] * len(SUMS)),
-                     totals.setdefault((agent, model), [0] * len(SUMS))):
-            sums[:] = map(add, sums, amounts)
+        sum_up(hours, (quarter // QUARTERS_OF_HOUR, agent, model), amounts)
+        sum_up(totals, (agent, model), amounts)
     _add(db, "usage_by_quarter", rows.items())
     _add(db, "usage_by_hour", hours.items())
     _add(db, "usage_total", totals.items())
